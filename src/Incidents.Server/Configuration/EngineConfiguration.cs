@@ -1,0 +1,45 @@
+using System.Collections.Frozen;
+using Incidents.Domain.Response;
+using Incidents.Domain.Routing;
+using NodaTime;
+
+namespace Incidents.Server.Configuration;
+
+/// <summary>One consistent, validated reading of everything in the configuration directory. Never changes; a reload makes a new one.</summary>
+internal sealed record EngineConfiguration
+{
+    /// <summary>First 12 hex digits of the SHA-256 over the files read; the same on replicas that read the same files.</summary>
+    public required string Version { get; init; }
+
+    public required Instant LoadedAt { get; init; }
+
+    public required RoutingTree Routing { get; init; }
+
+    /// <summary>By <see cref="Receiver.Name"/>.</summary>
+    public required FrozenDictionary<string, Receiver> Receivers { get; init; }
+
+    public required IncidentRules Incidents { get; init; }
+}
+
+/// <summary>The configuration in force. Readers take <see cref="Current"/> once and use that one reading for the whole of their work.</summary>
+internal interface IActiveConfiguration
+{
+    EngineConfiguration Current { get; }
+
+    /// <summary>Why the newest files are not in force; empty when they are.</summary>
+    IReadOnlyList<ConfigurationProblem> Problems { get; }
+
+    /// <summary>Reads the files again. On any problem the configuration in force stays and the problems are returned; else the new one is in force and the list is empty.</summary>
+    Task<IReadOnlyList<ConfigurationProblem>> ReloadAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>One thing wrong in a configuration file, said so that it can be mended without looking anything up.</summary>
+/// <param name="File">Path relative to the configuration directory's parent: <c>config/routing.yaml</c>.</param>
+/// <param name="Line">From 1.</param>
+/// <param name="Column">From 1.</param>
+/// <param name="Code">Stable: <c>IR103</c>; listed in docs/configuration-errors.md.</param>
+/// <param name="Message">What is wrong.</param>
+/// <param name="Fix">What to write instead.</param>
+/// <param name="Source">The offending line of the file, for the caret display; null when there is none (file missing).</param>
+/// <param name="Length">Columns to underline, at least 1.</param>
+internal sealed record ConfigurationProblem(string File, int Line, int Column, string Code, string Message, string Fix, string? Source = null, int Length = 1);
