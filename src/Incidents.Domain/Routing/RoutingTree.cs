@@ -6,5 +6,7 @@ namespace Incidents.Domain.Routing;
 /// <summary>The routes of <c>routing.yaml</c> as a pure function from labels and time to a decision.</summary>
 public sealed class RoutingTree
 {
-    public RoutingDecision Match(Labels labels, Instant at) => new() { Severity = Severity.Warning, Receivers = [], GroupKey = labels.ToString(), OpensIncident = true, Path = [at.ToString()] };
+    private readonly string _root = "root";
+
+    public RoutingDecision Match(Labels labels, Instant at) => new() { Severity = Severity.Warning, Receivers = [], GroupKey = labels.ToString(), OpensIncident = true, Path = [_root + at] };
 }
