@@ -15,8 +15,11 @@ public sealed record Observation
     /// <summary>True while the alert fires, false when this webhook says it is resolved.</summary>
     public required bool IsFiring { get; init; }
 
-    /// <summary>When the alert began, by its source; the receive time when the source gave none.</summary>
+    /// <summary>When the alert began, by its source, in whole microseconds (what PostgreSQL keeps); the receive time when the source gave none.</summary>
     public required Instant StartsAt { get; init; }
+
+    /// <summary>False when the source gave no usable start: the report then speaks of whatever episode of its fingerprint is open.</summary>
+    public bool StartsAtIsKnown { get; init; } = true;
 
     /// <summary>When it ended. Null while it fires, and null when a resolve came without a usable time.</summary>
     public Instant? EndsAt { get; init; }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Incidents.Domain.Alerts;
+using Incidents.Domain.Response;
 using NodaTime;
 
 namespace Incidents.Domain.Notifications;
@@ -106,23 +107,4 @@ public static class SubjectState
 
     /// <summary>A group of informational alerts of which at least one fires; it ends as <see cref="Resolved"/>.</summary>
     public const string Informed = "informed";
-}
-
-/// <summary>Why a message is sent. Ordered by weight: of several waiting changes the weightiest names the message.</summary>
-public static class Occasion
-{
-    public const string Opened = "opened";
-    public const string Reopened = "reopened";
-    public const string Escalated = "escalated";
-    public const string SeverityRaised = "severity_raised";
-    public const string Resolved = "resolved";
-    public const string Acknowledged = "acknowledged";
-    public const string Unacknowledged = "unacknowledged";
-
-    /// <summary>Alerts joined or left, a note was written, an assignment changed.</summary>
-    public const string Updated = "updated";
-
-    private static readonly string[] Heaviest = [Opened, Reopened, Escalated, SeverityRaised, Resolved, Unacknowledged, Acknowledged, Updated];
-
-    public static string Weightier(string a, string b) => Array.IndexOf(Heaviest, a) <= Array.IndexOf(Heaviest, b) ? a : b;
 }

@@ -1,3 +1,6 @@
+using Incidents.Domain.Response;
+using Incidents.Server.Alerts;
+using Incidents.Server.Notifications;
 using Microsoft.EntityFrameworkCore;
 
 namespace Incidents.Server.Storage;
@@ -5,6 +8,27 @@ namespace Incidents.Server.Storage;
 /// <summary>The whole model. Each entity's mapping is one <c>IEntityTypeConfiguration</c> in <c>Storage/Mappings</c>; names are snake_case.</summary>
 internal sealed class IncidentsDbContext(DbContextOptions<IncidentsDbContext> options) : DbContext(options)
 {
-    protected override void OnModelCreating(ModelBuilder modelBuilder) =>
+    public DbSet<Incident> Incidents => Set<Incident>();
+
+    public DbSet<TimelineEntry> TimelineEntries => Set<TimelineEntry>();
+
+    public DbSet<InboxRow> Inbox => Set<InboxRow>();
+
+    public DbSet<AlertRow> Alerts => Set<AlertRow>();
+
+    public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
+
+    public DbSet<AttemptRow> DeliveryAttempts => Set<AttemptRow>();
+
+    public DbSet<ReceiverStateRow> ReceiverStates => Set<ReceiverStateRow>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        // Ids of rows written in bulk are handed out in blocks by the processes that write them (see IdBlocks).
+        modelBuilder.HasSequence<long>("row_ids").IncrementsBy(1000);
+
+        // Numbers that people say have no blocks, so that they follow each other.
+        modelBuilder.HasSequence<long>("incident_numbers");
         modelBuilder.ApplyConfigurationsFromAssembly(typeof(IncidentsDbContext).Assembly);
+    }
 }

@@ -1,0 +1,498 @@
+using System.Globalization;
+using Incidents.Domain.Routing;
+using NodaTime;
+
+namespace Incidents.Domain.Response;
+
+/// <summary>The four states of an incident; text keys, as in the database and the API.</summary>
+public static class IncidentState
+{
+    /// <summary>Nobody has it yet.</summary>
+    public const string Triggered = "triggered";
+
+    /// <summary>A person has it.</summary>
+    public const string Acknowledged = "acknowledged";
+
+    /// <summary>Over, but may reopen.</summary>
+    public const string Resolved = "resolved";
+
+    /// <summary>Final: what fires from now on opens a new incident.</summary>
+    public const string Closed = "closed";
+
+    public static readonly IReadOnlyList<string> All = [Triggered, Acknowledged, Resolved, Closed];
+}
+
+/// <summary>What a verb on an incident answers.</summary>
+public abstract record IncidentOutcome
+{
+    private IncidentOutcome() { }
+
+    /// <summary>It happened. <paramref name="Warning"/> is for the person who asked ("3 alerts still fire").</summary>
+    public sealed record Changed(string Occasion, string? Warning = null) : IncidentOutcome;
+
+    /// <summary>It was so before; nothing changed. Says who and when.</summary>
+    public sealed record AlreadySo(string Detail) : IncidentOutcome;
+
+    /// <summary>Not possible from the present state; says why and what is.</summary>
+    public sealed record Impossible(string Detail) : IncidentOutcome;
+}
+
+/// <summary>
+/// One thing people must deal with: the alerts of one group key from the first to the last, with one state, one thread per receiver and one number.
+/// Every change adds timeline entries and raises <see cref="Revision"/>.
+/// </summary>
+public sealed class Incident
+{
+    private readonly List<TimelineEntry> _entries = [];
+
+    private Incident() { }
+
+    /// <summary>The number people say: INC-142.</summary>
+    public long Number { get; private init; }
+
+    public string GroupKey { get; private init; } = "";
+
+    /// <summary>First 16 bytes of the SHA-256 of <see cref="GroupKey"/>; what indexes hold.</summary>
+    public Guid GroupId { get; private init; }
+
+    /// <summary>Never changes: mail threads hang on it.</summary>
+    public string Title { get; private init; } = "";
+
+    public string Severity { get; private set; } = "";
+
+    public string State { get; private set; } = IncidentState.Triggered;
+
+    /// <summary>When the first of its alerts began.</summary>
+    public Instant Since { get; private set; }
+
+    public Instant OpenedAt { get; private init; }
+
+    public string? AcknowledgedBy { get; private set; }
+
+    public Instant? AcknowledgedAt { get; private set; }
+
+    public string? AssignedTo { get; private set; }
+
+    public Instant? SnoozedUntil { get; private set; }
+
+    public string? ResolvedBy { get; private set; }
+
+    public Instant? ResolvedAt { get; private set; }
+
+    /// <summary>True when the engine resolved it because its last alert ended; false when a person did.</summary>
+    public bool ResolvedByAlerts { get; private set; }
+
+    /// <summary>Set when a person resolved it while alerts fired: if they still fire then, it reopens.</summary>
+    public Instant? VerifyResolveAt { get; private set; }
+
+    public Instant? ClosedAt { get; private set; }
+
+    /// <summary>Number of the incident this one was merged into; it is closed then.</summary>
+    public long? MergedInto { get; private set; }
+
+    public int FiringAlerts { get; private set; }
+
+    public int TotalAlerts { get; private set; }
+
+    public int Reopened { get; private set; }
+
+    /// <summary>Receivers that hear of it, by name; grows when a worse alert joins, never shrinks.</summary>
+    public string[] Receivers { get; private set; } = [];
+
+    public string? EscalationPolicy { get; private set; }
+
+    public string[] Playbooks { get; private set; } = [];
+
+    /// <summary>Nothing automatic can help: a person must look.</summary>
+    public bool ManualReviewRequired { get; private set; }
+
+    /// <summary>True for incidents about this engine itself.</summary>
+    public bool AboutEngine { get; private init; }
+
+    /// <summary>Grows by one with each change; the ETag.</summary>
+    public long Revision { get; private set; }
+
+    public Instant UpdatedAt { get; private set; }
+
+    /// <summary>W3C trace id of the webhook that opened it, so that everything later can be found under it.</summary>
+    public string? TraceParent { get; private init; }
+
+    public bool IsOpen => State is IncidentState.Triggered or IncidentState.Acknowledged;
+
+    /// <summary>Entries made since the last call, in order.</summary>
+    public IReadOnlyList<TimelineEntry> TakeEntries()
+    {
+        var taken = _entries.ToArray();
+        _entries.Clear();
+        return taken;
+    }
+
+    /// <summary>An incident as it was stored.</summary>
+    public static Incident Restore(StoredIncident stored) => new()
+    {
+        Number = stored.Number,
+        GroupKey = stored.GroupKey,
+        GroupId = stored.GroupId,
+        Title = stored.Title,
+        Severity = stored.Severity,
+        State = stored.State,
+        Since = stored.Since,
+        OpenedAt = stored.OpenedAt,
+        AcknowledgedBy = stored.AcknowledgedBy,
+        AcknowledgedAt = stored.AcknowledgedAt,
+        AssignedTo = stored.AssignedTo,
+        SnoozedUntil = stored.SnoozedUntil,
+        ResolvedBy = stored.ResolvedBy,
+        ResolvedAt = stored.ResolvedAt,
+        ResolvedByAlerts = stored.ResolvedByAlerts,
+        VerifyResolveAt = stored.VerifyResolveAt,
+        ClosedAt = stored.ClosedAt,
+        MergedInto = stored.MergedInto,
+        FiringAlerts = stored.FiringAlerts,
+        TotalAlerts = stored.TotalAlerts,
+        Reopened = stored.Reopened,
+        Receivers = stored.Receivers,
+        EscalationPolicy = stored.EscalationPolicy,
+        Playbooks = stored.Playbooks,
+        ManualReviewRequired = stored.ManualReviewRequired,
+        AboutEngine = stored.AboutEngine,
+        Revision = stored.Revision,
+        UpdatedAt = stored.UpdatedAt,
+        TraceParent = stored.TraceParent,
+    };
+
+    /// <summary>Opens an incident for the first alert of a group.</summary>
+    public static Incident Open(long number, Guid groupId, string title, FiringAlert first, Instant now, string? traceParent = null)
+    {
+        var decision = first.Decision;
+        var incident = new Incident
+        {
+            Number = number,
+            GroupKey = decision.GroupKey,
+            GroupId = groupId,
+            Title = title,
+            Severity = decision.Severity,
+            Since = first.Since,
+            OpenedAt = now,
+            Receivers = [.. decision.Receivers],
+            EscalationPolicy = decision.EscalationPolicy,
+            Playbooks = [.. decision.Playbooks],
+            ManualReviewRequired = decision.Severity == Routing.Severity.Warning && decision.Playbooks.IsEmpty,
+            FiringAlerts = 1,
+            TotalAlerts = 1,
+            TraceParent = traceParent,
+        };
+        incident.Note(now, EntryKind.Opened, $"Opened by {first.Name} as {decision.Severity}, by {decision.Path.LastOrDefault() ?? "the engine"}.", Actor.Alertmanager);
+        if (incident.ManualReviewRequired) incident.Note(now, EntryKind.ManualReview, "Manual review required: no playbook is configured for it.", Actor.Engine);
+        return incident;
+    }
+
+    /// <summary>Opens an incident that no alert reported; it stays open until a person resolves it.</summary>
+    public static Incident OpenByHand(long number, Guid groupId, string title, RoutingDecision decision, Actor by, Instant now, string? traceParent = null, bool aboutEngine = false)
+    {
+        var incident = new Incident
+        {
+            Number = number,
+            GroupKey = decision.GroupKey,
+            GroupId = groupId,
+            Title = title,
+            Severity = decision.Severity,
+            Since = now,
+            OpenedAt = now,
+            Receivers = [.. decision.Receivers],
+            EscalationPolicy = decision.EscalationPolicy,
+            Playbooks = [.. decision.Playbooks],
+            AboutEngine = aboutEngine,
+            TraceParent = traceParent,
+        };
+        incident.Note(now, EntryKind.Opened, $"Opened by {by.Name} as {decision.Severity}.", by);
+        return incident;
+    }
+
+    /// <summary>More alerts of the group fire while the incident is open: one entry, however many. Answers the occasion to announce.</summary>
+    public string Join(IReadOnlyList<FiringAlert> alerts, Instant now)
+    {
+        FiringAlerts += alerts.Count;
+        TotalAlerts += alerts.Count(a => !a.IsKnown);
+        Since = alerts.Aggregate(Since, (since, alert) => Instant.Min(since, alert.Since));
+        Note(now, EntryKind.AlertJoined, $"{Names(alerts.Select(a => a.Name), alerts.Count)} {(alerts.All(a => a.IsKnown) ? "fired again" : "joined")}; {Alerts(FiringAlerts)} firing.", Actor.Alertmanager);
+        return TakeOver(alerts, now) ? Occasion.SeverityRaised : Occasion.Updated;
+    }
+
+    /// <summary>
+    /// Some of its alerts ended. With the last one an open incident resolves. <paramref name="how"/> says why they are known to be over:
+    /// "resolved", "gone from Alertmanager", "not seen for 5 h".
+    /// </summary>
+    public string Leave(IReadOnlyCollection<string> alerts, string how, Actor by, Instant now)
+    {
+        FiringAlerts = Math.Max(0, FiringAlerts - alerts.Count);
+        Note(now, by == Actor.Alertmanager ? EntryKind.AlertResolved : EntryKind.AlertSettled, $"{Names(alerts, alerts.Count)} {how}; {Alerts(FiringAlerts)} firing.", by);
+        if (FiringAlerts > 0 || !IsOpen)
+        {
+            if (FiringAlerts == 0) VerifyResolveAt = null;
+            return Occasion.Updated;
+        }
+
+        ToResolved(by, now, byAlerts: true);
+        Note(now, EntryKind.Resolved, "Resolved: its last alert ended.", by);
+        return Occasion.Resolved;
+    }
+
+    /// <summary>True when an alert that fires now belongs to this ended incident rather than to a new one.</summary>
+    public bool MayReopen(Instant now, Duration within) => State == IncidentState.Resolved && ResolvedAt is { } at && now - at < within;
+
+    /// <summary>Alerts of the group fire soon after the end.</summary>
+    public string ReopenByAlerts(IReadOnlyList<FiringAlert> alerts, Instant now)
+    {
+        ToTriggered();
+        Reopened++;
+        FiringAlerts += alerts.Count;
+        TotalAlerts += alerts.Count(a => !a.IsKnown);
+        Note(now, EntryKind.Reopened, $"Reopened: {Names(alerts.Select(a => a.Name), alerts.Count)} fired; {Alerts(FiringAlerts)} firing.", Actor.Alertmanager);
+        TakeOver(alerts, now);
+        return Occasion.Reopened;
+    }
+
+    /// <summary>The verification window of a resolve by hand is over. Reopens if alerts still fire; null when nothing is to be done.</summary>
+    public string? VerifyResolve(Instant now)
+    {
+        if (VerifyResolveAt is not { } due || due > now) return null;
+        VerifyResolveAt = null;
+        if (State != IncidentState.Resolved || FiringAlerts == 0)
+        {
+            Note(now, EntryKind.Note, "Verified: nothing of it fires any more.", Actor.Engine);
+            return null;
+        }
+
+        ToTriggered();
+        Reopened++;
+        Note(now, EntryKind.Reopened, $"Reopened: resolved by {ResolvedBy}, but {Alerts(FiringAlerts)} still firing when it was verified.", Actor.Engine);
+        return Occasion.Reopened;
+    }
+
+    /// <summary>A person takes it; escalation stops. Acknowledging again keeps the first person and time.</summary>
+    public IncidentOutcome Acknowledge(Actor by, Instant now)
+    {
+        if (State == IncidentState.Acknowledged) return new IncidentOutcome.AlreadySo($"Already acknowledged by {AcknowledgedBy} at {Text(AcknowledgedAt)}.");
+        if (State != IncidentState.Triggered) return Over("acknowledged");
+
+        State = IncidentState.Acknowledged;
+        (AcknowledgedBy, AcknowledgedAt) = (by.Name, now);
+        AssignedTo ??= by.Name;
+        Note(now, EntryKind.Acknowledged, $"Acknowledged by {by.Name}. Escalation stopped.", by);
+        return new IncidentOutcome.Changed(Occasion.Acknowledged);
+    }
+
+    /// <summary>Gives it back: nobody has it, escalation goes on.</summary>
+    public IncidentOutcome Unacknowledge(Actor by, Instant now)
+    {
+        if (State == IncidentState.Triggered) return new IncidentOutcome.AlreadySo("Nobody has it; there is nothing to give back.");
+        if (State != IncidentState.Acknowledged) return Over("unacknowledged");
+
+        ToTriggered();
+        Note(now, EntryKind.Unacknowledged, $"Given back by {by.Name}.", by);
+        return new IncidentOutcome.Changed(Occasion.Unacknowledged);
+    }
+
+    /// <summary>A person says it is over. If alerts still fire, that is said, and verified after <paramref name="verifyAfter"/>.</summary>
+    public IncidentOutcome Resolve(Actor by, string? how, Duration verifyAfter, Instant now)
+    {
+        if (State == IncidentState.Resolved) return new IncidentOutcome.AlreadySo($"Already resolved by {ResolvedBy} at {Text(ResolvedAt)}.");
+        if (State == IncidentState.Closed) return Over("resolved");
+
+        ToResolved(by, now, byAlerts: false);
+        Note(now, EntryKind.Resolved, $"Resolved by {by.Name}{(string.IsNullOrWhiteSpace(how) ? "" : ": " + how.Trim())}.", by);
+        if (FiringAlerts == 0) return new IncidentOutcome.Changed(Occasion.Resolved);
+
+        VerifyResolveAt = now + verifyAfter;
+        var warning = $"{Alerts(FiringAlerts)} of it still firing; if so at {Text(VerifyResolveAt)}, it reopens.";
+        Note(now, EntryKind.Note, warning, Actor.Engine);
+        return new IncidentOutcome.Changed(Occasion.Resolved, warning);
+    }
+
+    public IncidentOutcome Reopen(Actor by, string? why, Instant now)
+    {
+        if (IsOpen) return new IncidentOutcome.AlreadySo($"It is open: {State}.");
+        if (State == IncidentState.Closed) return new IncidentOutcome.Impossible(MergedInto is { } other ? $"It was merged into INC-{other}; reopen that one." : "It is closed, which is final; open a new incident.");
+
+        ToTriggered();
+        Reopened++;
+        Note(now, EntryKind.Reopened, $"Reopened by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        return new IncidentOutcome.Changed(Occasion.Reopened);
+    }
+
+    /// <summary>Quiet until <paramref name="until"/>; then, if it is not over, it triggers again.</summary>
+    public IncidentOutcome Snooze(Actor by, Instant until, Instant now)
+    {
+        if (!IsOpen) return Over("snoozed");
+        if (until <= now) return new IncidentOutcome.Impossible("The end of a snooze must lie in the future.");
+        if (SnoozedUntil == until) return new IncidentOutcome.AlreadySo($"Already snoozed until {Text(until)}.");
+
+        if (State == IncidentState.Triggered)
+        {
+            State = IncidentState.Acknowledged;
+            (AcknowledgedBy, AcknowledgedAt) = (by.Name, now);
+            AssignedTo ??= by.Name;
+        }
+
+        SnoozedUntil = until;
+        Note(now, EntryKind.Snoozed, $"Snoozed by {by.Name} until {Text(until)}.", by);
+        return new IncidentOutcome.Changed(Occasion.Acknowledged);
+    }
+
+    /// <summary>The snooze is over: it needs somebody again. Null when nothing is to be done.</summary>
+    public string? EndSnooze(Instant now)
+    {
+        if (SnoozedUntil is not { } due || due > now) return null;
+        SnoozedUntil = null;
+        if (!IsOpen)
+        {
+            Note(now, EntryKind.SnoozeEnded, "The snooze ended after the incident did.", Actor.Engine);
+            return null;
+        }
+
+        ToTriggered();
+        Note(now, EntryKind.SnoozeEnded, "The snooze ended; it needs somebody again.", Actor.Engine);
+        return Occasion.Unacknowledged;
+    }
+
+    public IncidentOutcome Assign(Actor by, string to, Instant now)
+    {
+        if (!IsOpen) return Over("assigned");
+        if (AssignedTo == to) return new IncidentOutcome.AlreadySo($"Already assigned to {to}.");
+
+        AssignedTo = to;
+        Note(now, EntryKind.Assigned, $"Assigned to {to} by {by.Name}.", by);
+        return new IncidentOutcome.Changed(Occasion.Updated);
+    }
+
+    /// <summary>Calls for more help: every receiver is told again, and a lesser severity becomes critical.</summary>
+    public IncidentOutcome Escalate(Actor by, string? why, RoutingDecision critical, Instant now)
+    {
+        if (!IsOpen) return Over("escalated");
+
+        Severity = Routing.Severity.Worse(Severity, critical.Severity);
+        Receivers = [.. Receivers.Union(critical.Receivers, StringComparer.Ordinal)];
+        EscalationPolicy = critical.EscalationPolicy ?? EscalationPolicy;
+        if (State == IncidentState.Acknowledged) ToTriggered();
+        Note(now, EntryKind.Escalated, $"Escalated by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        return new IncidentOutcome.Changed(Occasion.Escalated);
+    }
+
+    public IncidentOutcome AddNote(Actor by, string text, Instant now)
+    {
+        Note(now, EntryKind.Note, text.Trim(), by);
+        return new IncidentOutcome.Changed(Occasion.Updated);
+    }
+
+    /// <param name="by">Who.</param>
+    /// <param name="decision">What routing says of the incident's labels with the new severity: who must hear of it now.</param>
+    /// <param name="now">When.</param>
+    public IncidentOutcome ChangeSeverity(Actor by, RoutingDecision decision, Instant now)
+    {
+        if (State == IncidentState.Closed) return Over("changed");
+        if (Severity == decision.Severity) return new IncidentOutcome.AlreadySo($"It is {Severity}.");
+
+        var raised = Routing.Severity.Rank(decision.Severity) > Routing.Severity.Rank(Severity);
+        Note(now, EntryKind.SeverityChanged, $"Severity changed from {Severity} to {decision.Severity} by {by.Name}.", by);
+        Severity = decision.Severity;
+        if (raised)
+        {
+            Receivers = [.. Receivers.Union(decision.Receivers, StringComparer.Ordinal)];
+            EscalationPolicy = decision.EscalationPolicy ?? EscalationPolicy;
+        }
+
+        return new IncidentOutcome.Changed(raised ? Occasion.SeverityRaised : Occasion.Updated);
+    }
+
+    /// <summary>Closes this one; its alerts, and those of its group still to come, belong to <paramref name="target"/>.</summary>
+    public IncidentOutcome MergeInto(Incident target, Actor by, Instant now)
+    {
+        if (MergedInto == target.Number) return new IncidentOutcome.AlreadySo($"Already merged into INC-{target.Number}.");
+        if (target.Number == Number) return new IncidentOutcome.Impossible("An incident cannot be merged into itself.");
+        if (!IsOpen) return Over("merged");
+        if (!target.IsOpen) return new IncidentOutcome.Impossible($"INC-{target.Number} is {target.State}; merge into an open incident.");
+
+        target.FiringAlerts += FiringAlerts;
+        target.TotalAlerts += TotalAlerts;
+        target.Since = Instant.Min(target.Since, Since);
+        target.Severity = Routing.Severity.Worse(target.Severity, Severity);
+        target.Receivers = [.. target.Receivers.Union(Receivers, StringComparer.Ordinal)];
+        target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one by {by.Name}.", by);
+
+        FiringAlerts = 0;
+        ToResolved(by, now, byAlerts: false);
+        State = IncidentState.Closed;
+        ClosedAt = now;
+        MergedInto = target.Number;
+        Note(now, EntryKind.Merged, $"Merged into INC-{target.Number} by {by.Name}; follow that one.", by);
+        return new IncidentOutcome.Changed(Occasion.Resolved);
+    }
+
+    /// <summary>The window for reopening is over. False when it is not to be closed.</summary>
+    public bool Close(Instant now, Duration reopenWithin)
+    {
+        if (State != IncidentState.Resolved || VerifyResolveAt is not null || ResolvedAt is not { } at || now - at < reopenWithin) return false;
+        State = IncidentState.Closed;
+        ClosedAt = now;
+        Note(now, EntryKind.Closed, "Closed: it stayed resolved.", Actor.Engine);
+        return true;
+    }
+
+    /// <summary>Records something that later stages have to say of it (a delivery that fell over, an alert that went missing).</summary>
+    public void Record(string kind, string text, Actor by, Instant now) => Note(now, kind, text, by);
+
+    private bool TakeOver(IReadOnlyList<FiringAlert> alerts, Instant now)
+    {
+        var raised = false;
+        foreach (var decision in alerts.Select(a => a.Decision).Distinct())
+        {
+            Receivers = [.. Receivers.Union(decision.Receivers, StringComparer.Ordinal)];
+            Playbooks = [.. Playbooks.Union(decision.Playbooks, StringComparer.Ordinal)];
+            if (Routing.Severity.Rank(decision.Severity) <= Routing.Severity.Rank(Severity)) continue;
+
+            Note(now, EntryKind.SeverityChanged, $"Severity raised from {Severity} to {decision.Severity} by an alert.", Actor.Alertmanager);
+            Severity = decision.Severity;
+            EscalationPolicy = decision.EscalationPolicy ?? EscalationPolicy;
+            raised = true;
+        }
+
+        return raised;
+    }
+
+    private void ToTriggered()
+    {
+        State = IncidentState.Triggered;
+        (AcknowledgedBy, AcknowledgedAt, SnoozedUntil, VerifyResolveAt) = (null, null, null, null);
+        (ResolvedAt, ResolvedByAlerts) = (null, false);
+    }
+
+    private void ToResolved(Actor by, Instant now, bool byAlerts)
+    {
+        State = IncidentState.Resolved;
+        (ResolvedBy, ResolvedAt, ResolvedByAlerts) = (by.Name, now, byAlerts);
+        (SnoozedUntil, VerifyResolveAt) = (null, null);
+    }
+
+    private IncidentOutcome.Impossible Over(string what) =>
+        new($"It is {State} and cannot be {what}.{(State == IncidentState.Resolved ? " Reopen it first." : "")}");
+
+    private void Note(Instant now, string kind, string text, Actor by)
+    {
+        _entries.Add(new TimelineEntry(Number, now, kind, text, by));
+        Changed(now);
+    }
+
+    private void Changed(Instant now)
+    {
+        Revision++;
+        UpdatedAt = now;
+    }
+
+    private static string Names(IEnumerable<string> names, int count) =>
+        count <= 3 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(3))} and {count - 3} more";
+
+    private static string Alerts(int count) => count == 1 ? "1 alert" : count.ToString(CultureInfo.InvariantCulture) + " alerts";
+
+    private static string Text(Instant? at) => at?.ToString("uuuu-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "";
+}

@@ -1,0 +1,10 @@
+namespace Incidents.Domain.Response;
+
+/// <summary>An incident changed, and later stages must hear of it: handed on within the transaction that changed it.</summary>
+/// <param name="Incident">As it is now.</param>
+/// <param name="Occasion">What to announce.</param>
+/// <param name="TraceParent">W3C trace context of what caused it, so that deliveries can be found under one trace.</param>
+public sealed record IncidentChange(Incident Incident, string Occasion, string? TraceParent);
+
+/// <summary>A group of informational alerts changed; as <see cref="IncidentChange"/>.</summary>
+public sealed record NoticeChange(Notice Notice, string Occasion, string? TraceParent);

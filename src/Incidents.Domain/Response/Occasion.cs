@@ -1,0 +1,26 @@
+namespace Incidents.Domain.Response;
+
+/// <summary>What happened to an incident, as far as others must hear of it. Ordered by weight: of several waiting changes the weightiest names the message.</summary>
+public static class Occasion
+{
+    public const string Opened = "opened";
+    public const string Reopened = "reopened";
+    public const string Escalated = "escalated";
+    public const string SeverityRaised = "severity_raised";
+    public const string Resolved = "resolved";
+    public const string Acknowledged = "acknowledged";
+    public const string Unacknowledged = "unacknowledged";
+
+    /// <summary>Alerts joined or left, a note was written, an assignment changed.</summary>
+    public const string Updated = "updated";
+
+    private static readonly string[] Heaviest = [Opened, Reopened, Escalated, SeverityRaised, Resolved, Unacknowledged, Acknowledged, Updated];
+
+    /// <summary>0 is the heaviest.</summary>
+    public static int Weight(string occasion) => Array.IndexOf(Heaviest, occasion);
+
+    public static string Weightier(string a, string b) => Weight(a) <= Weight(b) ? a : b;
+
+    /// <summary>True when somebody must be reached: such a message falls over to another receiver if it does not arrive.</summary>
+    public static bool IsPage(string occasion) => occasion is Opened or Reopened or Escalated or SeverityRaised;
+}

@@ -1,0 +1,125 @@
+using Incidents.Domain.Alerts;
+using Incidents.Domain.Response;
+using Incidents.Domain.Routing;
+using Incidents.Server.Configuration;
+using NodaTime;
+using Npgsql;
+
+namespace Incidents.Server.Alerts;
+
+/// <summary>
+/// Webhooks on their way through the stages, in one transaction: nothing of a batch is visible before all of it is.
+/// Each stage reads what earlier ones left here and adds its own; rows to be written are collected in <see cref="Writes"/> and go to the database in one round trip.
+/// </summary>
+internal sealed class IngestBatch(NpgsqlConnection connection, EngineConfiguration configuration, Instant now)
+{
+    public NpgsqlConnection Connection { get; } = connection;
+
+    /// <summary>One reading of the configuration for the whole batch.</summary>
+    public EngineConfiguration Configuration { get; } = configuration;
+
+    public Instant Now { get; } = now;
+
+    public List<InboxItem> Items { get; } = [];
+
+    /// <summary>Alerts that start to fire, in the order received.</summary>
+    public List<FiredAlert> Fired { get; } = [];
+
+    /// <summary>Alerts that ended, in the order received.</summary>
+    public List<EndedAlert> Ended { get; } = [];
+
+    /// <summary>Every episode touched by this batch.</summary>
+    public List<EpisodeState> Episodes { get; } = [];
+
+    public List<IncidentChange> IncidentChanges { get; } = [];
+
+    public List<NoticeChange> NoticeChanges { get; } = [];
+
+    public NpgsqlBatch Writes { get; } = new(connection);
+}
+
+/// <summary>A stage of the way from webhook to deliveries. Stages run in the order they are registered, the order in which data flows.</summary>
+internal interface IIngestStage
+{
+    ValueTask RunAsync(IngestBatch batch, CancellationToken cancellationToken);
+}
+
+/// <summary>One webhook of the batch.</summary>
+internal sealed class InboxItem
+{
+    public required long Id { get; init; }
+
+    public required Instant ReceivedAt { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string Kind { get; init; }
+
+    public string? TraceParent { get; init; }
+
+    public required ReadWebhook Read { get; init; }
+
+    /// <summary>Outcome counts, in the order of <see cref="AlertOutcome.All"/>.</summary>
+    public int[] Outcomes { get; } = new int[AlertOutcome.All.Length];
+
+    public void Count(string outcome) => Outcomes[AlertOutcome.All.IndexOf(outcome)]++;
+}
+
+/// <summary>An episode as this batch knows and changes it.</summary>
+internal sealed class EpisodeState
+{
+    public required Episode Episode { get; set; }
+
+    public required string Source { get; init; }
+
+    public required string Fingerprint { get; init; }
+
+    /// <summary>True when there is no row yet.</summary>
+    public bool IsNew { get; init; }
+
+    public bool IsChanged { get; set; }
+
+    /// <summary>The newest report; null while none of this batch changed it.</summary>
+    public Observation? Report { get; set; }
+
+    public InboxItem? Item { get; set; }
+
+    /// <summary>For a duplicate: the open episode that it repeats.</summary>
+    public EpisodeState? DuplicateOf { get; init; }
+
+    public string Name { get; set; } = "";
+
+    public RoutingDecision? Decision { get; set; }
+
+    public string Outcome { get; set; } = "";
+
+    public string? OutcomeReason { get; set; }
+
+    public long? IncidentNumber { get; set; }
+
+    public long? NoticeId { get; set; }
+
+    public Instant? EndsAt { get; set; }
+
+    public Instant? ResolvedAt { get; set; }
+
+    public string? ResolvedReason { get; set; }
+
+    public long? UpstreamGroup { get; set; }
+
+    public Instant? MissingSince { get; set; }
+
+    public Instant? SettleAt { get; set; }
+}
+
+/// <param name="State">The episode.</param>
+/// <param name="Labels">Its labels.</param>
+/// <param name="Annotations">Its annotations.</param>
+/// <param name="Item">The webhook that reported it; null when the engine itself looked again (a mute ended).</param>
+internal sealed record FiredAlert(EpisodeState State, Labels Labels, Labels Annotations, InboxItem? Item);
+
+/// <param name="State">The episode.</param>
+/// <param name="How">"resolved", "gone from Alertmanager", "not seen for 5 h".</param>
+/// <param name="By">Who says so.</param>
+/// <param name="TraceParent">Trace of the webhook that said so.</param>
+internal sealed record EndedAlert(EpisodeState State, string How, Actor By, string? TraceParent);

@@ -1,0 +1,186 @@
+using System.Diagnostics;
+using Incidents.Domain.Alerts;
+using Incidents.Server.Configuration;
+using Incidents.Server.Scheduling;
+using Incidents.Server.Storage;
+using NodaTime;
+using NodaTime.Extensions;
+using Npgsql;
+
+namespace Incidents.Server.Alerts;
+
+/// <summary>
+/// Takes waiting webhooks through all stages. Any number of workers in any number of replicas may run it at once: rows are claimed with SKIP LOCKED and stay locked
+/// until their outcome is committed, so a process that dies frees them at that moment.
+/// </summary>
+internal sealed partial class IngestInbox(
+    NpgsqlDataSource database, IEnumerable<IAlertSource> sources, IEnumerable<IIngestStage> stages, IActiveConfiguration configuration,
+    DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock, ILogger<IngestInbox> log)
+{
+    /// <summary>About a hundred rows a commit is where throughput levels off; more only adds latency.</summary>
+    private const int MostRows = 128;
+
+    /// <summary>A few huge payloads make a batch of their own.</summary>
+    private const int MostBytes = 2_000_000;
+
+    private const int AttemptsBeforeQuarantine = 3;
+
+    private readonly Dictionary<string, IAlertSource> _sources = sources.ToDictionary(s => s.Kind, StringComparer.Ordinal);
+    private readonly IIngestStage[] _stages = [.. stages];
+
+    /// <summary>Ingests one batch. Returns how many webhooks it held; 0 when none waits.</summary>
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RunBatchAsync(MostRows, cancellationToken);
+        }
+        catch (Exception error) when (IsAboutData(error))
+        {
+            // One webhook of the batch cannot be digested: take them one by one, so that it is found and the others pass.
+            LogBatchFailed(error);
+            return await RunSinglesAsync(cancellationToken);
+        }
+    }
+
+    private async Task<int> RunSinglesAsync(CancellationToken cancellationToken)
+    {
+        var done = 0;
+        for (var i = 0; i < MostRows; i++)
+        {
+            try
+            {
+                var rows = await RunBatchAsync(1, cancellationToken);
+                if (rows == 0) break;
+                done += rows;
+            }
+            catch (Exception error) when (IsAboutData(error))
+            {
+                await BlameFirstAsync(error, cancellationToken);
+                done++;
+            }
+        }
+
+        return done;
+    }
+
+    private async Task<int> RunBatchAsync(int mostRows, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var now = clock.GetCurrentInstant();
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var batch = new IngestBatch(connection, configuration.Current, now);
+        await ClaimAsync(batch, mostRows, cancellationToken);
+        if (batch.Items.Count == 0) return 0;
+
+        using var activity = StartActivity(batch);
+        foreach (var stage in _stages) await stage.RunAsync(batch, cancellationToken);
+        EpisodeRows.Write(batch);
+        WriteOutcomes(batch);
+        await batch.Writes.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+
+        if (batch.IncidentChanges.Count + batch.NoticeChanges.Count > 0)
+        {
+            deliveries.Raise();
+            changes.Raise();
+        }
+
+        AlertMetrics.Ingested(batch, clock.GetElapsedTime(started));
+        return batch.Items.Count;
+    }
+
+    private async Task ClaimAsync(IngestBatch batch, int mostRows, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("""
+            with c as (select id, bytes from inbox where state = 'pending' order by id limit $1 for update skip locked),
+                 w as (select id, sum(bytes) over (order by id) - bytes as before from c)
+            select i.id, i.received_at, i.source, i.kind, i.trace_parent, b.body from w join inbox i on i.id = w.id join inbox_bodies b on b.id = w.id where w.before < $2
+            """, batch.Connection);
+        command.Parameters.Add(Sql.P(mostRows));
+        command.Parameters.Add(Sql.P((long)MostBytes));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var receivedAt = reader.GetFieldValue<Instant>(1);
+            var kind = reader.GetString(3);
+            var body = reader.GetFieldValue<byte[]>(5);
+            var item = new InboxItem
+            {
+                Id = reader.GetInt64(0),
+                ReceivedAt = receivedAt,
+                Source = reader.GetString(2),
+                Kind = kind,
+                TraceParent = reader.IsDBNull(4) ? null : reader.GetString(4),
+                Read = _sources.TryGetValue(kind, out var source) ? source.Read(body, receivedAt) : ReadWebhook.Nothing($"No alert source \"{kind}\" is known to this version."),
+            };
+            foreach (var _ in item.Read.Unreadable) item.Count(AlertOutcome.Quarantined);
+            batch.Items.Add(item);
+        }
+    }
+
+    private static void WriteOutcomes(IngestBatch batch)
+    {
+        var rows = batch.Items;
+        int Of(InboxItem item, string outcome) => item.Outcomes[AlertOutcome.All.IndexOf(outcome)];
+        batch.Writes.Add("""
+            update inbox i set state = r.state, done_at = $3, reason = r.reason, alerts = r.alerts, opened = r.opened, attached = r.attached, suppressed = r.suppressed, informed = r.informed, duplicate = r.duplicate, resolved = r.resolved, quarantined = r.quarantined
+            from unnest($1::bigint[], $2::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[], $12::int[]) r(id, state, reason, alerts, opened, attached, suppressed, informed, duplicate, resolved, quarantined)
+            where i.id = r.id
+            """,
+            Sql.Column(rows, i => i.Id), Sql.Column(rows, StateOf), Sql.P(batch.Now), Sql.Column(rows, ReasonOf),
+            Sql.Column(rows, i => i.Read.Observations.Count + i.Read.Unreadable.Count),
+            Sql.Column(rows, i => Of(i, AlertOutcome.Opened)), Sql.Column(rows, i => Of(i, AlertOutcome.Attached)), Sql.Column(rows, i => Of(i, AlertOutcome.Suppressed)), Sql.Column(rows, i => Of(i, AlertOutcome.Informed)),
+            Sql.Column(rows, i => Of(i, AlertOutcome.Duplicate)), Sql.Column(rows, i => Of(i, AlertOutcome.Resolved)), Sql.Column(rows, i => Of(i, AlertOutcome.Quarantined)));
+    }
+
+    private static string StateOf(InboxItem item) =>
+        item.Read.Unreadable.Count == 0 ? InboxRow.Ingested : item.Read.Observations.Count == 0 ? InboxRow.IsQuarantined : InboxRow.Partial;
+
+    private static string? ReasonOf(InboxItem item) =>
+        item.Read.Unreadable.Count == 0 ? null : AlertText.OneLine(string.Join("; ", item.Read.Unreadable.Take(20)), 2000);
+
+    /// <summary>The first waiting webhook made the engine fail. After a few tries it is set aside, loudly, so that those behind it pass.</summary>
+    private async Task BlameFirstAsync(Exception error, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("""
+            with c as (select id from inbox where state = 'pending' order by id limit 1 for update skip locked)
+            update inbox i set attempts = i.attempts + 1,
+              state = case when i.attempts + 1 >= $1 then 'quarantined' else 'pending' end,
+              quarantined = case when i.attempts + 1 >= $1 then 1 else 0 end, alerts = case when i.attempts + 1 >= $1 then 1 else 0 end,
+              reason = $2, done_at = case when i.attempts + 1 >= $1 then $3 end
+            from c where i.id = c.id returning i.id, i.state
+            """);
+        command.Parameters.Add(Sql.P(AttemptsBeforeQuarantine));
+        command.Parameters.Add(Sql.P(AlertText.OneLine($"The engine failed on it: {error.GetType().Name}: {error.Message}", 2000)));
+        command.Parameters.Add(Sql.P(clock.GetCurrentInstant()));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        if (await reader.ReadAsync(cancellationToken)) LogWebhookFailed(error, reader.GetInt64(0), reader.GetString(1));
+    }
+
+    /// <summary>True for what the same data would do again; false for a lost connection, a deadlock, a full disk, which pass by themselves.</summary>
+    private static bool IsAboutData(Exception error) => error switch
+    {
+        OperationCanceledException => false,
+        PostgresException { SqlState: var state } => state[..2] is "21" or "22" or "23" or "42",
+        NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException => false,
+        _ => true,
+    };
+
+    private static Activity? StartActivity(IngestBatch batch)
+    {
+        var first = batch.Items.FirstOrDefault(i => i.TraceParent is not null);
+        var activity = first is not null && ActivityContext.TryParse(first.TraceParent, null, out var parent)
+            ? AlertMetrics.Activities.StartActivity("ingest", ActivityKind.Consumer, parent, links: batch.Items.Skip(1).Take(32).Where(i => i.TraceParent is not null).Select(i => new ActivityLink(ActivityContext.Parse(i.TraceParent!, null))))
+            : AlertMetrics.Activities.StartActivity("ingest", ActivityKind.Consumer);
+        activity?.SetTag("incidents.webhooks", batch.Items.Count);
+        return activity;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An ingest batch failed and was taken apart to find the webhook at fault")]
+    private partial void LogBatchFailed(Exception error);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Webhook {InboxId} made the engine fail; it is now {State}")]
+    private partial void LogWebhookFailed(Exception error, long inboxId, string state);
+}

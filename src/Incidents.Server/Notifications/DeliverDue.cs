@@ -1,0 +1,169 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Threading.Channels;
+using Incidents.Domain.Notifications;
+using Incidents.Server.Alerts;
+using Incidents.Server.Configuration;
+using Incidents.Server.Scheduling;
+using Microsoft.Extensions.Options;
+using NodaTime;
+using NodaTime.Extensions;
+
+namespace Incidents.Server.Notifications;
+
+/// <summary>
+/// Sends what is due: one taker claims in batches, sends run side by side, results are written down together. This and playbooks are the only places that talk outward,
+/// and they never do so inside a transaction.
+/// </summary>
+internal sealed partial class DeliverDue(
+    DeliveryWork work, RecordAttempts record, NotificationChannels channels, IActiveConfiguration configuration, IOptions<NotificationOptions> options, IOptions<EngineOptions> engine,
+    DeliveryPace pace, DeliverySignal signal, FailOverSignal failOver, ChangeSignal changes, WorkerHealth health, TimeProvider clock, ILogger<DeliverDue> log)
+    : Worker("deliveries", signal, TimeSpan.FromMilliseconds(500), health, clock, log)
+{
+    private const int MostUnderWay = 128;
+    private const int MostPerClaim = 200;
+
+    private readonly SemaphoreSlim _slots = new(MostUnderWay);
+    private readonly Channel<FinishedAttempt> _finished = Channel.CreateUnbounded<FinishedAttempt>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ConcurrentDictionary<long, Task> _underWay = new();
+    private Task _recorder = Task.CompletedTask;
+    private Instant _lookForLostAt;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        _recorder = Task.Run(RecordAllAsync, CancellationToken.None);
+        return base.StartAsync(cancellationToken);
+    }
+
+    /// <summary>Stops claiming, lets what is under way end (an attempt has its own time limit), and writes down the results.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await Task.WhenAll(_underWay.Values).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _finished.Writer.TryComplete();
+        await _recorder.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public override void Dispose()
+    {
+        _slots.Dispose();
+        base.Dispose();
+    }
+
+    /// <summary>Claims and sends one portion. True when more may be due at once.</summary>
+    protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetCurrentInstant();
+        if (now >= _lookForLostAt)
+        {
+            if (await work.TakeBackLostAsync(now, cancellationToken) is > 0 and var lost) LogTakenBack(lost);
+            _lookForLostAt = now + Duration.FromSeconds(2);
+        }
+
+        var most = Math.Min(MostPerClaim, _slots.CurrentCount);
+        if (most == 0)
+        {
+            // Every slot is taken by a slow receiver; wait for one to come free.
+            await _slots.WaitAsync(cancellationToken);
+            _slots.Release();
+            return true;
+        }
+
+        var current = configuration.Current;
+        var budgets = pace.Budgets(current.Receivers.Values, clock.GetTimestamp());
+        var lease = Duration.FromTimeSpan(options.Value.AttemptTimeLimit) + Duration.FromSeconds(7);
+        var claimed = await work.ClaimAsync(budgets, most, lease, now, cancellationToken);
+        if (claimed.Count == 0) return false;
+
+        var contents = await work.LoadAsync(claimed, engine.Value.PublicUrl, now, cancellationToken);
+        foreach (var delivery in claimed)
+        {
+            await _slots.WaitAsync(cancellationToken);
+            pace.Begin(delivery.Receiver);
+            _underWay[delivery.Id] = Task.Run(() => SendAsync(delivery, contents[delivery.Id], current), CancellationToken.None);
+        }
+
+        return true;
+    }
+
+    private async Task SendAsync(ClaimedDelivery delivery, DeliveryContent content, EngineConfiguration current)
+    {
+        var started = clock.GetCurrentInstant();
+        try
+        {
+            using var activity = ActivityContext.TryParse(delivery.TraceParent, null, out var parent)
+                ? AlertMetrics.Activities.StartActivity("deliver", ActivityKind.Producer, parent)
+                : AlertMetrics.Activities.StartActivity("deliver", ActivityKind.Producer);
+            activity?.SetTag("incidents.receiver", delivery.Receiver).SetTag("incidents.number", delivery.IncidentNumber).SetTag("incidents.attempt", delivery.Attempt);
+
+            var result = await AttemptAsync(delivery, content, current);
+            var ended = clock.GetCurrentInstant();
+            var decision = RetrySchedule.Next(delivery.Attempt, delivery.FirstAttemptAt, ended, result, Random.Shared.NextDouble());
+            var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.Notification.Revision);
+            activity?.SetTag("incidents.result", finished.ResultKey);
+            if (!finished.IsDone) LogNotDelivered(delivery.Id, delivery.Receiver, delivery.Attempt, finished.ResultKey, finished.Detail);
+            DeliveryMetrics.Attempted(finished, current.Receivers.GetValueOrDefault(delivery.Receiver)?.Channel ?? "unknown");
+            _finished.Writer.TryWrite(finished);
+        }
+        finally
+        {
+            pace.End(delivery.Receiver);
+            _underWay.TryRemove(delivery.Id, out _);
+            _slots.Release();
+        }
+    }
+
+    private async Task<DeliveryResult> AttemptAsync(ClaimedDelivery delivery, DeliveryContent content, EngineConfiguration current)
+    {
+        if (!current.Receivers.TryGetValue(delivery.Receiver, out var receiver)) return new DeliveryResult.Rejected("this receiver is no longer in routing.yaml");
+        try
+        {
+            return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt), CancellationToken.None);
+        }
+        catch (Exception bug)
+        {
+            // A bug in one channel must not lose the page: it is logged, counted as a failure, tried again, and falls over to another receiver.
+            LogChannelFailed(bug, delivery.Id, delivery.Receiver);
+            return new DeliveryResult.RetryLater($"the engine failed while sending: {bug.GetType().Name}", MayHaveArrived: true);
+        }
+    }
+
+    private async Task RecordAllAsync()
+    {
+        var portion = new List<FinishedAttempt>();
+        while (await _finished.Reader.WaitToReadAsync())
+        {
+            while (portion.Count < MostPerClaim && _finished.Reader.TryRead(out var finished)) portion.Add(finished);
+            await RecordAsync(portion);
+            portion.Clear();
+        }
+    }
+
+    private async Task RecordAsync(List<FinishedAttempt> portion)
+    {
+        try
+        {
+            await record.RunAsync(portion, CancellationToken.None);
+            if (portion.Any(p => !p.IsDone)) failOver.Raise();
+            signal.Raise();
+            changes.Raise();
+        }
+        catch (Exception error)
+        {
+            // Not written down: the leases run out and the sends are repeated with the same keys.
+            LogNotRecorded(error, portion.Count);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Delivery {DeliveryId} to {Receiver} did not arrive at attempt {Attempt}: {Result}: {Detail}")]
+    private partial void LogNotDelivered(long deliveryId, string receiver, int attempt, string result, string detail);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The channel of {Receiver} failed on delivery {DeliveryId}")]
+    private partial void LogChannelFailed(Exception error, long deliveryId, string receiver);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} delivery results were not recorded; those sends will be repeated")]
+    private partial void LogNotRecorded(Exception error, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} deliveries of a process that died were taken back")]
+    private partial void LogTakenBack(int count);
+}

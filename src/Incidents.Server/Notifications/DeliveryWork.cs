@@ -1,0 +1,204 @@
+using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
+using Incidents.Server.Alerts;
+using Incidents.Server.Response;
+using Incidents.Server.Storage;
+using NodaTime;
+using Npgsql;
+
+namespace Incidents.Server.Notifications;
+
+/// <summary>A delivery that this process has claimed, with all that is needed to send it.</summary>
+internal sealed record ClaimedDelivery
+{
+    public required long Id { get; init; }
+
+    public required long ThreadId { get; init; }
+
+    public required long? IncidentNumber { get; init; }
+
+    public required long? NoticeId { get; init; }
+
+    public required string Receiver { get; init; }
+
+    public required string Occasion { get; init; }
+
+    public required int Attempt { get; init; }
+
+    public required Instant CreatedAt { get; init; }
+
+    public required Instant FirstAttemptAt { get; init; }
+
+    public required string? TraceParent { get; init; }
+}
+
+/// <summary>What is sent: the subject's present state for one thread.</summary>
+internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread);
+
+/// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
+internal sealed class DeliveryWork(NpgsqlDataSource database)
+{
+    /// <summary>
+    /// Deliveries of processes that died while sending go back to the queue. Their outcome is unknown, so the channel is told to look before it creates anything.
+    /// </summary>
+    /// <returns>How many were lost.</returns>
+    public async Task<int> TakeBackLostAsync(Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("""
+            with lost as (select id, thread_id, attempts, lease_until, fail_over_at, occasion, occasion_weight from deliveries where state = 'sending' and lease_until < $1 for update skip locked),
+              successor as (update deliveries q set fail_over_at = least(q.fail_over_at, l.fail_over_at), occasion = case when l.occasion_weight < q.occasion_weight then l.occasion else q.occasion end, occasion_weight = least(l.occasion_weight, q.occasion_weight)
+                from lost l where q.thread_id = l.thread_id and q.state = 'queued' returning q.thread_id),
+              thread as (update notification_threads t set may_have_arrived = true from lost l where t.id = l.thread_id),
+              attempt as (insert into delivery_attempts (delivery_id, number, started_at, ended_at, result, detail)
+                select id, attempts, lease_until, $1, 'lost', 'The process that sent it died; whether it arrived is not known.' from lost)
+            update deliveries d set state = case when s.thread_id is null then 'queued' else 'superseded' end, due_at = $1, lease_until = null, fail_over_at = case when s.thread_id is null then d.fail_over_at end
+            from lost l left join successor s on s.thread_id = l.thread_id where d.id = l.id
+            """);
+        command.Parameters.Add(Sql.P(now));
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <param name="budgets">How many each receiver may have now; a receiver without an entry has no limit but <paramref name="most"/>, one with zero gets none.</param>
+    /// <param name="most">At most so many.</param>
+    /// <param name="lease">For how long they are ours.</param>
+    /// <param name="now">When.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public async Task<List<ClaimedDelivery>> ClaimAsync(IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now, CancellationToken cancellationToken)
+    {
+        var exhausted = budgets.Where(b => b.Value <= 0).Select(b => b.Key).ToArray();
+        var limited = budgets.Where(b => b.Value > 0).ToList();
+
+        // Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
+        await using var command = database.CreateCommand("""
+            with probe as (update receiver_states set blocked_until = $1::timestamptz + interval '30 seconds', probes = probes + 1
+                where is_parked and blocked_until <= $1 and exists (select 1 from deliveries q where q.receiver = receiver_states.receiver and q.state = 'queued') returning receiver),
+              free as (select d.id, d.receiver, d.due_at from deliveries d
+                where d.state = 'queued' and d.due_at <= $1 and d.receiver <> all($2)
+                  and not exists (select 1 from receiver_states r where r.receiver = d.receiver and (r.is_parked or r.blocked_until > $1))
+                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending')
+                order by d.due_at limit $3 for update skip locked),
+              probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
+                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at limit 1 for update skip locked) l),
+              ranked as (select id, receiver, row_number() over (partition by receiver order by due_at, id) as place from free),
+              chosen as (select r.id from ranked r left join unnest($4::text[], $5::int[]) b(receiver, budget) on b.receiver = r.receiver where r.place <= coalesce(b.budget, $3) union select id from probing)
+            update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $6
+            from chosen c where d.id = c.id
+            returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent
+            """);
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(exhausted));
+        command.Parameters.Add(Sql.P(most));
+        command.Parameters.Add(Sql.Column(limited, b => b.Key));
+        command.Parameters.Add(Sql.Column(limited, b => b.Value));
+        command.Parameters.Add(Sql.P(now + lease));
+        var claimed = new List<ClaimedDelivery>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            claimed.Add(new ClaimedDelivery
+            {
+                Id = reader.GetInt64(0),
+                ThreadId = reader.GetInt64(1),
+                IncidentNumber = reader.IsDBNull(2) ? null : reader.GetInt64(2),
+                NoticeId = reader.IsDBNull(3) ? null : reader.GetInt64(3),
+                Receiver = reader.GetString(4),
+                Occasion = reader.GetString(5),
+                Attempt = reader.GetInt32(6),
+                CreatedAt = reader.GetFieldValue<Instant>(7),
+                FirstAttemptAt = reader.GetFieldValue<Instant>(8),
+                TraceParent = reader.IsDBNull(9) ? null : reader.GetString(9),
+            });
+        }
+
+        return claimed;
+    }
+
+    /// <summary>The present state of each claimed delivery's subject, as its thread must show it.</summary>
+    public async Task<Dictionary<long, DeliveryContent>> LoadAsync(IReadOnlyList<ClaimedDelivery> claimed, Uri? publicUrl, Instant now, CancellationToken cancellationToken)
+    {
+        var incidentNumbers = claimed.Where(c => c.IncidentNumber is not null).Select(c => c.IncidentNumber!.Value).Distinct().ToArray();
+        var noticeIds = claimed.Where(c => c.NoticeId is not null).Select(c => c.NoticeId!.Value).Distinct().ToArray();
+        const string alertColumns = "a.name, a.fingerprint, a.status, a.severity, a.labels::text, a.annotations::text, a.generator_url, a.starts_at, a.resolved_at";
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add("select id, reference, shown_state, shown_revision, log_cursor, may_have_arrived, first_attempt_at from notification_threads where id = any($1)", Sql.Column(claimed, c => c.ThreadId));
+        batch.Add($"select {IncidentRows.Columns} from incidents where number = any($1)", Sql.P(incidentNumbers));
+        batch.Add($"select {NoticeRows.Columns} from notices where id = any($1)", Sql.P(noticeIds));
+        batch.Add($"""
+            select n.number, {alertColumns} from unnest($1::bigint[]) n(number) cross join lateral (
+              select * from alerts where incident_number = n.number and outcome <> 'duplicate' order by (status = 'firing') desc, starts_at desc limit 20) a
+            """, Sql.P(incidentNumbers));
+        batch.Add($"""
+            select n.id, {alertColumns} from unnest($1::bigint[]) n(id) cross join lateral (
+              select * from alerts where notice_id = n.id and outcome <> 'duplicate' order by (status = 'firing') desc, starts_at desc limit 20) a
+            """, Sql.P(noticeIds));
+        batch.Add("""
+            select t.id, e.id, e.at, e.kind, e.text from notification_threads t cross join lateral (
+              select * from timeline_entries e where e.incident_number = t.incident_number and e.id > t.log_cursor and e.kind not in ('delivery_failed', 'delivery_recovered') order by e.id limit 100) e
+            where t.id = any($1) order by t.id, e.id
+            """, Sql.Column(claimed, c => c.ThreadId));
+
+        var threads = new Dictionary<long, ThreadMemory>();
+        var incidents = new Dictionary<long, Incident>();
+        var notices = new Dictionary<long, Notice>();
+        var incidentAlerts = new Dictionary<long, List<SubjectAlert>>();
+        var noticeAlerts = new Dictionary<long, List<SubjectAlert>>();
+        var logs = new Dictionary<long, List<LogLine>>();
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) threads[reader.GetInt64(0)] = ReadThread(reader);
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var incident = IncidentRows.Read(reader);
+            incidents[incident.Number] = incident;
+        }
+
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var notice = NoticeRows.Read(reader);
+            notices[notice.Id] = notice;
+        }
+
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) Of(incidentAlerts, reader.GetInt64(0)).Add(ReadAlert(reader));
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) Of(noticeAlerts, reader.GetInt64(0)).Add(ReadAlert(reader));
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) Of(logs, reader.GetInt64(0)).Add(new LogLine(reader.GetInt64(1), reader.GetFieldValue<Instant>(2), reader.GetString(3), reader.GetString(4)));
+
+        var contents = new Dictionary<long, DeliveryContent>(claimed.Count);
+        foreach (var delivery in claimed)
+        {
+            var notification = delivery.IncidentNumber is { } number
+                ? NotificationComposer.Compose(incidents[number], Of(incidentAlerts, number), Of(logs, delivery.ThreadId), delivery.Occasion, publicUrl, now)
+                : NotificationComposer.Compose(notices[delivery.NoticeId!.Value], Of(noticeAlerts, delivery.NoticeId.Value), delivery.Occasion, publicUrl, now);
+            contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId]);
+        }
+
+        return contents;
+
+        static List<T> Of<T>(Dictionary<long, List<T>> lists, long key) => lists.TryGetValue(key, out var list) ? list : lists[key] = [];
+    }
+
+    private static ThreadMemory ReadThread(NpgsqlDataReader reader) => new(
+        reader.IsDBNull(1) ? null : reader.GetString(1),
+        reader.IsDBNull(2) ? null : reader.GetString(2),
+        reader.GetInt64(3),
+        reader.GetInt64(4),
+        reader.GetBoolean(5),
+        reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6));
+
+    private static SubjectAlert ReadAlert(NpgsqlDataReader reader) => new()
+    {
+        Name = reader.GetString(1),
+        Fingerprint = reader.GetString(2),
+        IsFiring = reader.GetString(3) == "firing",
+        Severity = reader.GetString(4),
+        Labels = AlertJson.Read(reader.GetString(5)),
+        Annotations = AlertJson.Read(reader.GetString(6)),
+        GeneratorUrl = reader.GetString(7),
+        StartsAt = reader.GetFieldValue<Instant>(8),
+        ResolvedAt = reader.IsDBNull(9) ? null : reader.GetFieldValue<Instant>(9),
+    };
+}

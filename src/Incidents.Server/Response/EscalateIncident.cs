@@ -1,0 +1,23 @@
+using Incidents.Domain.Response;
+using Mediator;
+using FluentValidation;
+using Incidents.Domain.Routing;
+
+namespace Incidents.Server.Response;
+
+/// <summary>Calls for more help: it becomes critical, its receivers and those of critical are told again.</summary>
+internal sealed record EscalateIncident(long Number, string? Reason = null, long? IfRevision = null) : ICommand<IncidentAnswer>;
+
+internal sealed class EscalateIncidentValidator : AbstractValidator<EscalateIncident>
+{
+    public EscalateIncidentValidator() => RuleFor(c => c.Reason).MaximumLength(2000);
+}
+
+internal sealed class EscalateIncidentHandler(IncidentWork work, RouteIncident routes) : ICommandHandler<EscalateIncident, IncidentAnswer>
+{
+    public async ValueTask<IncidentAnswer> Handle(EscalateIncident command, CancellationToken cancellationToken)
+    {
+        var critical = await routes.WithSeverityAsync(command.Number, Severity.Critical, cancellationToken);
+        return await work.ChangeAsync(command.Number, command.IfRevision, "incident.escalate", (incident, by, now) => incident.Escalate(by, command.Reason, critical, now), cancellationToken);
+    }
+}

@@ -1,0 +1,83 @@
+using System.Data;
+using System.Diagnostics;
+using Incidents.Domain.Response;
+using Incidents.Server.Scheduling;
+using Incidents.Server.Storage;
+using Incidents.Server.Web;
+using Mediator;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using NodaTime;
+using NodaTime.Extensions;
+using Npgsql;
+
+namespace Incidents.Server.Response;
+
+/// <summary>What a verb on an incident came to.</summary>
+internal abstract record IncidentAnswer
+{
+    private IncidentAnswer() { }
+
+    /// <param name="Incident">As it is now.</param>
+    /// <param name="IsChanged">False when it was so before.</param>
+    /// <param name="Detail">For the person who asked: who was first, or a warning.</param>
+    public sealed record Is(Incident Incident, bool IsChanged, string? Detail) : IncidentAnswer;
+
+    public sealed record NotFound(long Number) : IncidentAnswer;
+
+    public sealed record Stale(long Revision) : IncidentAnswer;
+
+    public sealed record Impossible(string Detail) : IncidentAnswer;
+}
+
+/// <summary>
+/// The frame of every command on an incident: lock and load it, let the Domain decide, save it with its timeline, hand the change to later stages, commit, wake the workers.
+/// The row lock makes commands and ingest take turns, so a verb always decides on the newest state.
+/// </summary>
+internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
+{
+    /// <param name="number">Which.</param>
+    /// <param name="ifRevision">The revision the caller decided on; null when it does not care.</param>
+    /// <param name="action">For the audit log: <c>incident.acknowledge</c>.</param>
+    /// <param name="verb">The Domain's verb.</param>
+    /// <param name="cancellationToken">Stops it before the commit.</param>
+    public async Task<IncidentAnswer> ChangeAsync(long number, long? ifRevision, string action, Func<Incident, Actor, Instant, IncidentOutcome> verb, CancellationToken cancellationToken)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        var incident = await LockAsync(number, cancellationToken);
+        if (incident is null) return new IncidentAnswer.NotFound(number);
+        if (ifRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
+
+        var now = clock.GetCurrentInstant();
+        switch (verb(incident, By, now))
+        {
+            case IncidentOutcome.AlreadySo(var detail):
+                return new IncidentAnswer.Is(incident, false, detail);
+            case IncidentOutcome.Impossible(var detail):
+                return new IncidentAnswer.Impossible(detail);
+            case IncidentOutcome.Changed(var occasion, var warning):
+                audit.Add(action, $"INC-{number}");
+                await SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id)], transaction, now, cancellationToken);
+                return new IncidentAnswer.Is(incident, true, warning);
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    public Actor By => new(actor.Kind, actor.Name);
+
+    public async Task<Incident?> LockAsync(long number, CancellationToken cancellationToken) =>
+        await db.Incidents.FromSql($"select * from incidents where number = {number} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
+
+    /// <summary>Saves, hands on, commits and wakes.</summary>
+    public async Task SaveAsync(IReadOnlyList<IncidentChange> changed, IDbContextTransaction transaction, Instant now, CancellationToken cancellationToken)
+    {
+        foreach (var change in changed) db.AddRange(change.Incident.TakeEntries());
+        await db.SaveChangesAsync(cancellationToken);
+        await events.Publish(new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        deliveries.Raise();
+        changes.Raise();
+    }
+}
