@@ -51,6 +51,9 @@ public sealed class RoutingTree
         return lines.ToImmutable();
     }
 
+    /// <summary>The tree with everything inherited filled in, as it is in force.</summary>
+    public RouteSummary Describe() => _root.Describe();
+
     private RoutingDecision Decide(Labels labels, Instant at, string severity, string? word)
     {
         var walk = new Walk(at, severity);
@@ -221,6 +224,21 @@ public sealed class RoutingTree
 
             return $"muted outside time interval {string.Join(", ", _active.Select(i => $"\"{i.Name}\""))} on {Label}";
         }
+
+        public RouteSummary Describe() => new()
+        {
+            Id = Id,
+            Matchers = [.. Matchers.Select(m => m.ToString())],
+            Continue = Continue,
+            GroupBy = GroupBy ?? [GroupKey.AllLabels],
+            Receivers = Receivers,
+            OpensIncident = OpensIncident,
+            EscalationPolicy = EscalationPolicy,
+            Playbooks = Playbooks,
+            MuteTimeIntervals = [.. _mute.Select(i => i.Name)],
+            ActiveTimeIntervals = [.. _active.Select(i => i.Name)],
+            Routes = [.. Children.Select(c => c.Describe())],
+        };
 
         public void CheckReceivers()
         {
