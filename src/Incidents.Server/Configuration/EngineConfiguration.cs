@@ -19,6 +19,9 @@ internal sealed record EngineConfiguration
     public required FrozenDictionary<string, Receiver> Receivers { get; init; }
 
     public required IncidentRules Incidents { get; init; }
+
+    /// <summary>What is valid but hardly meant, such as a receiver that no route uses. It stops nothing.</summary>
+    public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];
 }
 
 /// <summary>The configuration in force. Readers take <see cref="Current"/> once and use that one reading for the whole of their work.</summary>
@@ -42,4 +45,8 @@ internal interface IActiveConfiguration
 /// <param name="Fix">What to write instead.</param>
 /// <param name="Source">The offending line of the file, for the caret display; null when there is none (file missing).</param>
 /// <param name="Length">Columns to underline, at least 1.</param>
-internal sealed record ConfigurationProblem(string File, int Line, int Column, string Code, string Message, string Fix, string? Source = null, int Length = 1);
+internal sealed record ConfigurationProblem(string File, int Line, int Column, string Code, string Message, string Fix, string? Source = null, int Length = 1)
+{
+    /// <summary>True when the file may be used all the same.</summary>
+    public bool IsWarning { get; init; }
+}
