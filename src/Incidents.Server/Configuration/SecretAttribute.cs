@@ -1,0 +1,4 @@
+namespace Incidents.Server.Configuration;
+
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class SecretAttribute : Attribute;
