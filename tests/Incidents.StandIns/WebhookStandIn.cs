@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Incidents.StandIns;
 
-public sealed record WebhookCall(string Path, string Id, string Timestamp, string Signature, bool IsSigned, JsonObject Body, string At);
+public sealed record WebhookCall(string Path, string Id, string Timestamp, string Signature, bool IsSigned, JsonObject Body, int Bytes, string At);
 
 /// <summary>A receiver of Standard Webhooks: checks the signature when it knows the secret, and keeps one call per id in <see cref="Distinct"/>.</summary>
 public sealed class WebhookStandIn(int keep, string? secret)
@@ -22,7 +22,7 @@ public sealed class WebhookStandIn(int keep, string? secret)
         var isSigned = secret is not null && signature.Split(' ').Any(part => Matches(part, id, timestamp, request.Body));
         if (secret is not null && !isSigned) return new StandInAnswer(401, """{"error":"bad signature"}""");
         if (request.Json() is not { } body) return new StandInAnswer(400, """{"error":"not JSON"}""");
-        _calls.Add(new WebhookCall(request.Path, id, timestamp, signature, isSigned, body, JsonReading.Now()));
+        _calls.Add(new WebhookCall(request.Path, id, timestamp, signature, isSigned, body, request.Body.Length, JsonReading.Now()));
         return new StandInAnswer(200, """{"ok":true}""");
     }
 

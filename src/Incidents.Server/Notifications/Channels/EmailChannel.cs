@@ -10,6 +10,7 @@ using MailKit.Net.Smtp;
 using MailKit.Security;
 using Microsoft.Extensions.Options;
 using MimeKit;
+using MimeKit.IO;
 
 namespace Incidents.Server.Notifications.Channels;
 
@@ -75,7 +76,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
         if (waiting.Count == 0) return new DeliveryResult.Delivered(Shown(thread, notification, memory), "every recipient has it already");
 
         var from = MailboxAddress.Parse(smtp.From);
-        using var message = EmailLayout.Compose(notification, memory.Severity, attempt.Key, from, receiver.To.Select(MailboxAddress.Parse));
+        using var message = EmailLayout.Compose(notification, memory.Severity, attempt.Key, from, [.. receiver.To.Select(MailboxAddress.Parse)]);
         var outcome = await HandOverAsync(smtp, notification, message, from, waiting, cancellationToken);
         return outcome switch
         {
@@ -224,15 +225,45 @@ internal sealed record EmailMemory(string Severity, string? Delivery, IReadOnlyL
 /// <summary>How a subject looks as mail: complete as text, readable with images off, well under the 100 kB at which Gmail clips.</summary>
 internal static class EmailLayout
 {
-    private const int MostFreeText = 6000;
-    private const int MostFact = 500;
-    private const int MostLogLines = 30;
+    private const int MostBytes = 95_000;
+    private const int MostFirst = 400;
 
-    public static MimeMessage Compose(Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IEnumerable<MailboxAddress> to)
+    // What is left out at need: characters of free text, of a fact, of a line; number of alerts and of log lines.
+    private static readonly Limits[] Sizes = [new(6000, 500, 200, 20, 30), new(2000, 300, 150, 10, 15), new(500, 150, 100, 3, 5)];
+
+    /// <summary>The mail in the largest of a few sizes that stays under 95 kB as it goes over the wire.</summary>
+    public static MimeMessage Compose(Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to)
+    {
+        foreach (var limits in Sizes[..^1])
+        {
+            var message = Compose(notification, firstSeverity, deliveryKey, from, to, limits);
+            if (Measure(message) <= MostBytes) return message;
+            message.Dispose();
+        }
+
+        return Compose(notification, firstSeverity, deliveryKey, from, to, Sizes[^1]);
+    }
+
+    private static long Measure(MimeMessage message)
+    {
+        message.Prepare(EncodingConstraint.SevenBit);
+        using var measure = new MeasuringStream();
+        message.WriteTo(measure);
+        return measure.Length;
+    }
+
+    private static MimeMessage Compose(
+        Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to, Limits limits)
     {
         var host = from.Domain.Length == 0 ? "localhost" : from.Domain;
         var root = $"{notification.SubjectKey}@{host}";
-        var message = new MimeMessage { Subject = Subject(notification, firstSeverity), MessageId = $"{notification.SubjectKey}.{deliveryKey}@{host}", Date = notification.At.ToDateTimeOffset(), InReplyTo = root };
+        var message = new MimeMessage
+        {
+            Subject = Subject(notification, firstSeverity),
+            MessageId = $"{notification.SubjectKey}.{deliveryKey}@{host}",
+            Date = notification.At.ToDateTimeOffset(),
+            InReplyTo = root,
+        };
         message.From.Add(from);
         message.To.AddRange(to);
         message.References.Add(root);
@@ -242,7 +273,7 @@ internal static class EmailLayout
         message.Headers.Add("X-Incidents-Id", MessageText.Number(notification) ?? notification.SubjectKey);
         message.Headers.Add("X-Incidents-Severity", notification.Severity);
         message.Headers.Add("X-Incidents-State", notification.State);
-        message.Body = new BodyBuilder { TextBody = Text(notification), HtmlBody = Html(notification) }.ToMessageBody();
+        message.Body = new BodyBuilder { TextBody = Text(notification, limits), HtmlBody = Html(notification, limits) }.ToMessageBody();
         return message;
     }
 
@@ -253,7 +284,8 @@ internal static class EmailLayout
         return MessageText.Truncate($"[{MessageText.SeverityWord(firstSeverity)}] {number}{MessageText.TitleAndPlace(notification)}", 250);
     }
 
-    private static string First(Notification notification) => $"{MessageText.StateLine(notification)}{Why(notification)}. {MessageText.SeverityWord(notification.Severity)}: {MessageText.TitleAndPlace(notification)}";
+    private static string First(Notification notification) => MessageText.Truncate(
+        $"{MessageText.StateLine(notification)}{Why(notification)}. {MessageText.SeverityWord(notification.Severity)}: {MessageText.TitleAndPlace(notification)}", MostFirst);
 
     private static string Why(Notification notification) => notification.Occasion switch
     {
@@ -263,19 +295,19 @@ internal static class EmailLayout
         _ => "",
     };
 
-    private static string Text(Notification notification)
+    private static string Text(Notification notification, Limits limits)
     {
         var text = new StringBuilder();
         text.Append(First(notification)).Append("\n\n");
-        foreach (var fact in MessageText.Facts(notification)) text.Append(fact.Name).Append(": ").Append(MessageText.Truncate(fact.Text, MostFact)).Append('\n');
-        foreach (var words in Words(notification)) text.Append('\n').Append(words).Append('\n');
+        foreach (var fact in MessageText.Facts(notification)) text.Append(fact.Name).Append(": ").Append(MessageText.Truncate(fact.Text, limits.Fact)).Append('\n');
+        foreach (var words in Words(notification, limits)) text.Append('\n').Append(words).Append('\n');
         if (notification.Alerts.Length > 1)
         {
             text.Append("\nAlerts:\n");
-            foreach (var alert in notification.Alerts) text.Append("- ").Append(AlertWords(alert)).Append('\n');
+            foreach (var alert in notification.Alerts.Take(limits.Alerts)) text.Append("- ").Append(AlertWords(alert, limits)).Append('\n');
         }
 
-        var lines = Lines(notification);
+        var lines = Lines(notification, limits);
         if (lines.Count > 0)
         {
             text.Append("\nWhat happened:\n");
@@ -286,7 +318,7 @@ internal static class EmailLayout
         return text.Append('\n').ToString();
     }
 
-    private static string Html(Notification notification)
+    private static string Html(Notification notification, Limits limits)
     {
         var html = new StringBuilder();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\"></head>")
@@ -306,16 +338,16 @@ internal static class EmailLayout
         foreach (var fact in MessageText.Facts(notification))
         {
             html.Append("<tr><th style=\"text-align:left;vertical-align:top;padding:2px 16px 2px 0\">").Append(Encode(fact.Name)).Append("</th><td style=\"overflow-wrap:anywhere\">");
-            var text = MessageText.Truncate(fact.Text, MostFact);
+            var text = MessageText.Truncate(fact.Text, limits.Fact);
             if (fact.Name == "Runbook" && MessageText.HttpUrl(notification.RunbookUrl) is { } runbook) html.Append("<a href=\"").Append(Encode(runbook)).Append("\">").Append(Encode(text)).Append("</a>");
             else html.Append(Encode(text));
             html.Append("</td></tr>");
         }
 
         html.Append("</table>");
-        foreach (var words in Words(notification)) html.Append("<p style=\"white-space:pre-wrap;overflow-wrap:anywhere\">").Append(Encode(words)).Append("</p>");
-        List("Alerts", notification.Alerts.Length > 1 ? notification.Alerts.Select(AlertWords) : []);
-        List("What happened", Lines(notification));
+        foreach (var words in Words(notification, limits)) html.Append("<p style=\"white-space:pre-wrap;overflow-wrap:anywhere\">").Append(Encode(words)).Append("</p>");
+        List("Alerts", notification.Alerts.Length > 1 ? notification.Alerts.Take(limits.Alerts).Select(alert => AlertWords(alert, limits)) : []);
+        List("What happened", Lines(notification, limits));
         html.Append("<p>");
         foreach (var (name, url) in Links(notification)) html.Append("<a href=\"").Append(Encode(url)).Append("\">").Append(Encode(name)).Append("</a> &nbsp; ");
         return html.Append("</p></body></html>").ToString();
@@ -337,24 +369,24 @@ internal static class EmailLayout
         _ => notification.Severity == Incidents.Domain.Routing.Severity.Critical ? "#d0021b" : "#ecb22e",
     };
 
-    private static IEnumerable<string> Words(Notification notification)
+    private static IEnumerable<string> Words(Notification notification, Limits limits)
     {
         var summary = notification.Summary.Trim();
         var description = notification.Description.Trim();
-        if (summary.Length > 0 && summary != notification.Title.Trim()) yield return MessageText.Truncate(summary, MostFreeText);
-        if (description.Length > 0 && description != summary) yield return MessageText.Truncate(description, MostFreeText);
+        if (summary.Length > 0 && summary != notification.Title.Trim()) yield return MessageText.Truncate(summary, limits.FreeText);
+        if (description.Length > 0 && description != summary) yield return MessageText.Truncate(description, limits.FreeText);
     }
 
-    private static string AlertWords(AlertLine alert)
+    private static string AlertWords(AlertLine alert, Limits limits)
     {
         var words = MessageText.SingleLine(alert.Summary.Length > 0 ? $"{alert.Name}: {alert.Summary}" : alert.Name);
-        return $"{(alert.IsFiring ? "firing" : "resolved")}: {MessageText.Truncate(words, 200)}";
+        return $"{(alert.IsFiring ? "firing" : "resolved")}: {MessageText.Truncate(words, limits.Line)}";
     }
 
-    private static List<string> Lines(Notification notification)
+    private static List<string> Lines(Notification notification, Limits limits)
     {
-        var lines = notification.Log.TakeLast(MostLogLines).Select(line =>
-            $"{line.At.ToString("HH:mm:ss", CultureInfo.InvariantCulture)} UTC {MessageText.Truncate(MessageText.SingleLine(line.Text), 200)}").ToList();
+        var lines = notification.Log.TakeLast(limits.LogLines).Select(line =>
+            $"{line.At.ToString("HH:mm:ss", CultureInfo.InvariantCulture)} UTC {MessageText.Truncate(MessageText.SingleLine(line.Text), limits.Line)}").ToList();
         if (notification.Log.Length > lines.Count) lines.Insert(0, string.Create(CultureInfo.InvariantCulture, $"({notification.Log.Length - lines.Count} earlier entries are on the incident's page)"));
         return lines;
     }
@@ -367,4 +399,6 @@ internal static class EmailLayout
     }
 
     private static string Encode(string text) => WebUtility.HtmlEncode(text);
+
+    private sealed record Limits(int FreeText, int Fact, int Line, int Alerts, int LogLines);
 }

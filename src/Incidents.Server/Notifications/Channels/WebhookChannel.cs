@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FluentValidation;
@@ -42,6 +43,8 @@ internal sealed class WebhookChannel(IHttpClientFactory http, TimeProvider clock
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        // Only ever JSON, never inside HTML; without it every letter beyond ASCII takes six bytes.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
@@ -166,7 +169,7 @@ internal sealed record WebhookBody(string Type, string Timestamp, WebhookSubject
     private static Dictionary<string, string> Words(Incidents.Domain.Alerts.Labels labels)
     {
         var words = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (name, value) in labels.Take(200)) words[MessageText.Truncate(name, 200)] = MessageText.Truncate(value, 2000);
+        foreach (var (name, value) in labels.Take(100)) words[MessageText.Truncate(name, 200)] = MessageText.Truncate(value, 1000);
         return words;
     }
 }
