@@ -17,8 +17,10 @@ public abstract record DeliveryResult
     /// Worth trying again. <paramref name="After"/> is the far side's own wish (<c>Retry-After</c>), if any.
     /// <paramref name="MayHaveArrived"/>: no answer was read, so the next attempt must look before it creates something new.
     /// <paramref name="WholeChannel"/>: the far side asked everybody to wait (429), not just this message.
+    /// <paramref name="Progress"/>: what was done before the failure and must not be done again (the root message was updated, a reply was not);
+    /// replaces the channel's memory as <see cref="Delivered"/> does. Null: nothing new to remember.
     /// </summary>
-    public sealed record RetryLater(string Reason, Duration? After = null, bool MayHaveArrived = false, bool WholeChannel = false) : DeliveryResult;
+    public sealed record RetryLater(string Reason, Duration? After = null, bool MayHaveArrived = false, bool WholeChannel = false, ThreadMemory? Progress = null) : DeliveryResult;
 
     /// <summary>This message will never be taken by this receiver; the fall-back receiver is told at once.</summary>
     public sealed record Rejected(string Reason) : DeliveryResult;

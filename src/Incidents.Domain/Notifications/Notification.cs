@@ -50,6 +50,12 @@ public sealed record Notification
 
     public string Description { get; init; } = "";
 
+    /// <summary>What was already done: the newest playbook and its verdict, one line ("restarted checkout-api, verification FAILED 03:12"); null when nothing was tried.</summary>
+    public string? WhatWasDone { get; init; }
+
+    /// <summary>The likeliest cause with its confidence, one line ("deploy 8f3c1 03:01 (72 %)"); null when nothing is known.</summary>
+    public string? LikelyCause { get; init; }
+
     public string? RunbookUrl { get; init; }
 
     public string? DashboardUrl { get; init; }
@@ -71,6 +77,9 @@ public sealed record Notification
     public Labels CommonLabels { get; init; } = Labels.Empty;
 
     public string? AssignedTo { get; init; }
+
+    /// <summary>Who is told next and when, one line ("@bo at 03:20 UTC"); null when nobody is.</summary>
+    public string? NextEscalation { get; init; }
 
     public string? AcknowledgedBy { get; init; }
 
