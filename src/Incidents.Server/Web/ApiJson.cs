@@ -19,6 +19,9 @@ internal static class ApiJson
         options.PropertyNameCaseInsensitive = false;
         options.UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip;
         options.RespectNullableAnnotations = true;
+
+        // A constructor parameter without a default must be sent; what may be left out has "= null" (or another default).
+        options.RespectRequiredConstructorParameters = true;
         options.NumberHandling = JsonNumberHandling.Strict;
 
         // The first converter that fits wins, so ours come before NodaTime's own.

@@ -8,7 +8,10 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Incidents.Server.Web;
 
-/// <summary>One page of a list. <see cref="NextCursor"/> is null on the last page.</summary>
+/// <summary>One page of a list.</summary>
+/// <param name="Items">In the order of the list.</param>
+/// <param name="NextCursor">Gives the page after this one; null on the last page.</param>
+/// <param name="HasMore">Whether there is a page after this one.</param>
 internal sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor, bool HasMore);
 
 /// <summary>The query parameters of every list; take it as <c>[AsParameters] PageQuery</c>.</summary>

@@ -108,6 +108,7 @@ internal sealed class ApiDescriptionTests
     [Test]
     public void Times_and_names_are_described_as_they_are_on_the_wire()
     {
+        TestContext.Out.WriteLine(_openApi.ToJsonString());
         var properties = _openApi["components"]!["schemas"]!["Described"]!["properties"]!;
         Assert.That(properties["happened_at"]!["format"]!.GetValue<string>(), Is.EqualTo("date-time"));
         Assert.That(properties["happened_at"]!["type"]!.GetValue<string>(), Is.EqualTo("string"));

@@ -27,7 +27,7 @@ internal sealed class ConflictRetryTests
     public async Task A_handler_that_met_another_writer_runs_again_with_an_empty_change_tracker()
     {
         var runs = 0;
-        var answer = await RunAsync(new Order(), () =>
+        var answer = await HandleAsync(new Order(), () =>
         {
             Assert.That(_db.ChangeTracker.Entries(), Is.Empty);
             _db.Add(Key($"k{++runs}"));
@@ -40,7 +40,7 @@ internal sealed class ConflictRetryTests
     public void After_three_runs_it_gives_up()
     {
         var runs = 0;
-        Assert.That(async () => await RunAsync(new Order(), () => { runs++; throw new DbUpdateConcurrencyException(); }), Throws.InstanceOf<DbUpdateConcurrencyException>());
+        Assert.That(async () => await HandleAsync(new Order(), () => { runs++; throw new DbUpdateConcurrencyException(); }), Throws.InstanceOf<DbUpdateConcurrencyException>());
         Assert.That(runs, Is.EqualTo(3));
     }
 
@@ -51,7 +51,7 @@ internal sealed class ConflictRetryTests
     public void Only_what_running_again_can_mend_is_run_again(string sqlState, int expected)
     {
         var runs = 0;
-        Assert.That(async () => await RunAsync(new Order(), () => { runs++; throw Refused(sqlState); }), Throws.InstanceOf<DbUpdateException>());
+        Assert.That(async () => await HandleAsync(new Order(), () => { runs++; throw Refused(sqlState); }), Throws.InstanceOf<DbUpdateException>());
         Assert.That(runs, Is.EqualTo(expected));
     }
 
@@ -77,7 +77,7 @@ internal sealed class ConflictRetryTests
         Assert.That(async () => await RunAsync(new Order(), async () =>
         {
             outer++;
-            return await RunAsync(new Order(), () => { inner++; throw new DbUpdateConcurrencyException(); }, depth);
+            return await HandleAsync(new Order(), () => { inner++; throw new DbUpdateConcurrencyException(); }, depth);
         }, depth), Throws.InstanceOf<DbUpdateConcurrencyException>());
         Assert.That((outer, inner), Is.EqualTo((3, 3)));
     }
@@ -87,7 +87,7 @@ internal sealed class ConflictRetryTests
     {
         await using var transaction = await _db.Database.BeginTransactionAsync();
         var runs = 0;
-        Assert.That(async () => await RunAsync(new Order(), () => { runs++; throw new DbUpdateConcurrencyException(); }), Throws.InstanceOf<DbUpdateConcurrencyException>());
+        Assert.That(async () => await HandleAsync(new Order(), () => { runs++; throw new DbUpdateConcurrencyException(); }), Throws.InstanceOf<DbUpdateConcurrencyException>());
         Assert.That(runs, Is.EqualTo(1));
     }
 
@@ -98,7 +98,7 @@ internal sealed class ConflictRetryTests
         return options.Options;
     }
 
-    private ValueTask<int> RunAsync<TMessage>(TMessage message, Func<int> handler, MessageDepth? depth = null) where TMessage : notnull, IMessage => RunAsync(message, () => Task.FromResult(handler()), depth);
+    private ValueTask<int> HandleAsync<TMessage>(TMessage message, Func<int> handler, MessageDepth? depth = null) where TMessage : notnull, IMessage => RunAsync(message, () => Task.FromResult(handler()), depth);
 
     private ValueTask<int> RunAsync<TMessage>(TMessage message, Func<Task<int>> handler, MessageDepth? depth = null) where TMessage : notnull, IMessage =>
         new ConflictRetryBehavior<TMessage, int>(_db, depth ?? new MessageDepth(), NullLogger<ConflictRetryBehavior<TMessage, int>>.Instance)

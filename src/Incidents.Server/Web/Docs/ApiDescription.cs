@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -16,6 +17,8 @@ internal static class ApiDescription
     public static void AddApiDescription(this IServiceCollection services) => services.AddOpenApi(Document, options =>
     {
         options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+        // One word on the wire needs no schema of its own, and a shared one could not say which use of it may be null.
+        options.CreateSchemaReferenceId = type => FormatOf(type.Type) is not null || type.Type == typeof(JsonNode) ? null : OpenApiOptions.CreateDefaultSchemaReferenceId(type);
         options.AddDocumentTransformer(DescribeDocumentAsync);
         options.AddOperationTransformer(DescribeOperationAsync);
         options.AddSchemaTransformer(DescribeTypeAsync);
@@ -124,18 +127,23 @@ internal static class ApiDescription
     /// <summary>Types with a converter of their own look like "anything" to the generator.</summary>
     private static Task DescribeTypeAsync(OpenApiSchema schema, OpenApiSchemaTransformerContext context, CancellationToken cancellationToken)
     {
-        var type = Nullable.GetUnderlyingType(context.JsonTypeInfo.Type) ?? context.JsonTypeInfo.Type;
-        var format = type == typeof(Instant) || type == typeof(OffsetDateTime) ? "date-time"
-            : type == typeof(LocalDate) ? "date"
-            : type == typeof(LocalTime) ? "time"
-            : type == typeof(Duration) || type == typeof(Period) ? "duration"
-            : typeof(DateTimeZone).IsAssignableFrom(type) ? "iana-time-zone"
-            : null;
-        if (format is null) return Task.CompletedTask;
-        schema.Type = type == context.JsonTypeInfo.Type ? JsonSchemaType.String : JsonSchemaType.String | JsonSchemaType.Null;
+        var type = context.JsonTypeInfo.Type;
+        if (FormatOf(type) is not { } format) return Task.CompletedTask;
+        var nullable = Nullable.GetUnderlyingType(type) is not null || schema.Type?.HasFlag(JsonSchemaType.Null) is true;
+        schema.Type = nullable ? JsonSchemaType.String | JsonSchemaType.Null : JsonSchemaType.String;
         schema.Format = format;
         schema.Properties?.Clear();
         schema.Required?.Clear();
         return Task.CompletedTask;
     }
+
+    private static string? FormatOf(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        var t when t == typeof(Instant) || t == typeof(OffsetDateTime) => "date-time",
+        var t when t == typeof(LocalDate) => "date",
+        var t when t == typeof(LocalTime) => "time",
+        var t when t == typeof(Duration) || t == typeof(Period) => "duration",
+        var t when typeof(DateTimeZone).IsAssignableFrom(t) => "iana-time-zone",
+        _ => null,
+    };
 }

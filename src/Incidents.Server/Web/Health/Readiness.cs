@@ -26,10 +26,10 @@ internal sealed record ReadinessResult(string Status, string Detail)
 }
 
 /// <summary>Body of <c>/readyz</c>; status is ready, degraded or unready.</summary>
-internal sealed record ReadinessReport(string Status, IReadOnlyList<ReadinessReport.Check> Checks)
-{
-    internal sealed record Check(string Name, string Status, string Detail);
-}
+internal sealed record ReadinessReport(string Status, IReadOnlyList<ReadinessFinding> Checks);
+
+/// <summary>What one check found; status is ok, degraded or failed.</summary>
+internal sealed record ReadinessFinding(string Name, string Status, string Detail);
 
 /// <summary>Runs all checks side by side, one report a second at most, however many ask: the page is open to anybody and must not be a way to tire the database.</summary>
 internal sealed partial class Readiness(IServiceScopeFactory scopes, TimeProvider clock, ILogger<Readiness> log)
@@ -60,7 +60,7 @@ internal sealed partial class Readiness(IServiceScopeFactory scopes, TimeProvide
         return (new ReadinessReport(status, checks), clock.GetCurrentInstant());
     }
 
-    private async Task<ReadinessReport.Check> RunAsync(IReadinessCheck check)
+    private async Task<ReadinessFinding> RunAsync(IReadinessCheck check)
     {
         using var limit = new CancellationTokenSource(Limit, clock);
         try

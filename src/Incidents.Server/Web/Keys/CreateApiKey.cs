@@ -13,7 +13,7 @@ namespace Incidents.Server.Web;
 /// <param name="ExpiresAt">From then on it is refused; never when left out.</param>
 internal sealed record CreateApiKey(string Name, string[] Scopes, string? Source = null, Instant? ExpiresAt = null) : ICommand<CreatedApiKey>;
 
-/// <summary>A new key. <see cref="Key"/> is shown here and never again.</summary>
+/// <summary>A new key. The member key is shown here and never again.</summary>
 internal sealed record CreatedApiKey(Guid Id, string Name, string Prefix, string[] Scopes, string? Source, Instant CreatedAt, Instant? ExpiresAt, string Key);
 
 internal sealed class CreateApiKeyValidator : AbstractValidator<CreateApiKey>

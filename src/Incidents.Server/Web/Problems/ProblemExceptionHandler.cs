@@ -46,6 +46,8 @@ internal sealed partial class ProblemExceptionHandler(ILogger<ProblemExceptionHa
         if (bad.InnerException is JsonException json) return ForJson(json);
         if (bad.StatusCode != 400) return ApiProblem.ForStatus(bad.StatusCode, request);
 
+        if (bad.Message.EndsWith("from body.", StringComparison.Ordinal) || bad.Message.Contains("no body was provided", StringComparison.Ordinal))
+            return ApiProblem.Validation("", "required", "A JSON body is required.");
         if (ParameterName().Match(bad.Message) is { Success: true } parameter)
         {
             var name = parameter.Groups["name"].Value;
@@ -55,9 +57,7 @@ internal sealed partial class ProblemExceptionHandler(ILogger<ProblemExceptionHa
                 : ApiProblem.Validation("?" + snake, "required", $"{snake} is required.");
         }
 
-        return bad.Message.Contains("body was not provided", StringComparison.Ordinal) || bad.Message.Contains("body was empty", StringComparison.Ordinal)
-            ? ApiProblem.Validation("", "required", "A JSON body is required.")
-            : ApiProblem.BadRequest("bad_request", "The request could not be understood.");
+        return ApiProblem.BadRequest("bad_request", "The request could not be understood.");
     }
 
     /// <summary>Says where and what, without the type names that System.Text.Json puts into its messages.</summary>
@@ -72,7 +72,7 @@ internal sealed partial class ProblemExceptionHandler(ILogger<ProblemExceptionHa
 
         var where = json.LineNumber is { } line ? $" (line {line + 1}, byte {json.BytePositionInLine + 1})" : "";
         var (code, message) =
-            json.InnerException is JsonException or null && json.Message.StartsWith("The JSON value could not be converted", StringComparison.Ordinal) ? ("wrong_type", "The value has the wrong type")
+            json.Message.StartsWith("The JSON value could not be converted", StringComparison.Ordinal) ? ("wrong_type", "The value has the wrong type")
             : json.Message.StartsWith("A time must", StringComparison.Ordinal) || json.Message.StartsWith("A duration must", StringComparison.Ordinal) ? ("invalid_value", json.Message.Split(" Path:")[0].TrimEnd('.'))
             : json.Message.Contains("doesn't allow null", StringComparison.Ordinal) || json.Message.Contains("doesn't allow setting null", StringComparison.Ordinal) ? ("required", "The value must not be null")
             : ("not_json", "This is not JSON");
