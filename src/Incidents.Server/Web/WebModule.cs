@@ -99,6 +99,7 @@ internal static class WebModule
             .AddPolicyScheme(AuthSchemes.Default, null, o => o.ForwardDefaultSelector = BrowserSignIn.SchemeFor)
             .AddScheme<AuthenticationSchemeOptions, ApiKeyAuthentication>(AuthSchemes.ApiKey, null);
 
+        services.AddSingleton<IAuthorizationMiddlewareResultHandler, ApiRefusals>();
         var authorization = services.AddAuthorizationBuilder();
         foreach (var scope in Scopes.All)
             authorization.AddPolicy(scope, p => p.RequireAuthenticatedUser().RequireAssertion(c => Scopes.Covers(c.User, scope)));

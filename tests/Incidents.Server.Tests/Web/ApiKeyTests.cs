@@ -1,11 +1,14 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Claims;
 using System.Text;
 using Incidents.Server.Web;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using NodaTime;
 
 namespace Incidents.Server.Tests.Web;
@@ -201,6 +204,43 @@ internal sealed class ApiKeyTests
         Assert.That((await client.GetAsync("/api/test/read")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
         clock.Advance(TimeSpan.FromSeconds(5));
         Assert.That((await client.GetAsync("/api/test/read")).StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
+    }
+
+    [Test]
+    public async Task Where_people_sign_in_pages_lead_there_and_the_api_still_answers_401_and_403()
+    {
+        await using var host = await WebHost.StartAsync(
+            app =>
+            {
+                app.MapGet("/page", () => "page");
+                app.MapGet("/api/test/admin", () => "admin").RequireAuthorization(Scopes.Admin);
+                app.MapGet("/sign-in", (HttpContext c) => c.SignInAsync("people", new ClaimsPrincipal(new ClaimsIdentity([new(ApiClaims.Name, "dana"), new(ApiClaims.Scope, Scopes.Read)], "people")))).AllowAnonymous();
+            },
+            b =>
+            {
+                b.Services.AddAuthentication().AddCookie("people", o => o.Cookie.SecurePolicy = CookieSecurePolicy.None);
+                b.Services.Configure<BrowserSignIn>(o => o.Scheme = "people");
+            });
+        using var nobody = host.Client(null);
+        Assert.That((await nobody.GetAsync("/page")).StatusCode, Is.EqualTo(HttpStatusCode.Found));
+        Assert.That((await nobody.GetAsync("/api/test/admin")).StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
+
+        using var dana = host.Client(null);
+        var cookie = (await dana.GetAsync("/sign-in")).Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        dana.DefaultRequestHeaders.Add("Cookie", cookie);
+        Assert.That((await dana.GetAsync("/page")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        var answer = await dana.GetAsync("/api/test/admin");
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden));
+        Assert.That(await answer.ProblemCodeAsync(), Is.EqualTo("missing_scope"));
+    }
+
+    [TestCase("too short", false)]
+    [TestCase("twenty characters ok", true)]
+    public async Task A_bootstrap_key_that_is_too_short_stops_the_start_with_words(string key, bool starts)
+    {
+        var starting = WebHost.StartAsync(configure: b => b.Configuration["Auth:BootstrapKey"] = key);
+        if (starts) await (await starting).DisposeAsync();
+        else Assert.That(async () => await starting, Throws.InstanceOf<OptionsValidationException>().With.Message.Contains("Auth__BootstrapKey"));
     }
 
     [Test]

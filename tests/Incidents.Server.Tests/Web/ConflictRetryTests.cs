@@ -2,6 +2,7 @@ using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Mediator;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodaTime;
 using Npgsql;
@@ -80,6 +81,15 @@ internal sealed class ConflictRetryTests
             return await HandleAsync(new Order(), () => { inner++; throw new DbUpdateConcurrencyException(); }, depth);
         }, depth), Throws.InstanceOf<DbUpdateConcurrencyException>());
         Assert.That((outer, inner), Is.EqualTo((3, 3)));
+    }
+
+    [Test]
+    public async Task Messages_are_validated_first_and_then_run_and_run_again()
+    {
+        await using var host = await WebHost.StartAsync();
+        await using var scope = host.Services.CreateAsyncScope();
+        Assert.That(scope.ServiceProvider.GetServices<IPipelineBehavior<CreateApiKey, CreatedApiKey>>().Select(b => b.GetType().GetGenericTypeDefinition()),
+            Is.EqualTo(new[] { typeof(ValidationBehavior<,>), typeof(ConflictRetryBehavior<,>) }));
     }
 
     [Test]

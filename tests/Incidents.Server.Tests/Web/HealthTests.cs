@@ -7,6 +7,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 
 namespace Incidents.Server.Tests.Web;
 
@@ -83,6 +86,19 @@ internal sealed class HealthTests
         using var reader = closed.Client();
         Assert.That((await nobody.GetAsync("/metrics")).StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
         Assert.That((await reader.GetAsync("/metrics")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [TestCase("Production", null, "json")]
+    [TestCase("Production", "simple", "simple")]
+    [TestCase("Development", null, null)]
+    public async Task In_production_a_log_line_is_json_unless_chosen_otherwise(string environment, string? chosen, string? used)
+    {
+        await using var host = await WebHost.StartAsync(environment: environment, configure: b =>
+        {
+            b.Logging.AddConsole();
+            b.Configuration["Logging:Console:FormatterName"] = chosen;
+        });
+        Assert.That(host.Services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName, Is.EqualTo(used));
     }
 
     [Test]

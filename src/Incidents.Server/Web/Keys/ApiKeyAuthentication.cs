@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.Extensions.Options;
 
 namespace Incidents.Server.Web;
@@ -15,21 +16,30 @@ internal static class AuthSchemes
     public const string ApiKey = "ApiKey";
 }
 
-/// <summary>Set by the module that signs people in, so that pages redirect to the sign-in page and a session counts on the API too.</summary>
+/// <summary>Set by the module that signs people in, so that pages lead to the sign-in page and a session counts on the API too.</summary>
 internal sealed class BrowserSignIn
 {
     /// <summary>Name of the cookie scheme; null while there are only API keys.</summary>
     public string? Scheme { get; set; }
 
-    public static string? SchemeFor(HttpContext context)
+    public static string SchemeFor(HttpContext context)
     {
         var browser = context.RequestServices.GetRequiredService<IOptions<BrowserSignIn>>().Value.Scheme;
-        var request = context.Request;
-        if (browser is null || request.Headers.Authorization.Count > 0) return AuthSchemes.ApiKey;
+        return browser is null || context.Request.Headers.Authorization.Count > 0 ? AuthSchemes.ApiKey : browser;
+    }
+}
 
-        // A program without credentials must get 401, not a redirect to a page.
-        var isApi = request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) || request.Path.StartsWithSegments("/metrics", StringComparison.OrdinalIgnoreCase);
-        return isApi && request.Headers.Cookie.Count == 0 ? AuthSchemes.ApiKey : browser;
+/// <summary>A program must get 401 or 403 with a problem, never a redirect to a page, however its caller signed in.</summary>
+internal sealed class ApiRefusals : IAuthorizationMiddlewareResultHandler
+{
+    private readonly AuthorizationMiddlewareResultHandler _pages = new();
+
+    public Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
+    {
+        var isApi = context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) || context.Request.Path.StartsWithSegments("/metrics", StringComparison.OrdinalIgnoreCase);
+        if (isApi && authorizeResult.Challenged) return context.ChallengeAsync(AuthSchemes.ApiKey);
+        if (isApi && authorizeResult.Forbidden) return context.ForbidAsync(AuthSchemes.ApiKey);
+        return _pages.HandleAsync(next, context, policy, authorizeResult);
     }
 }
 
@@ -67,7 +77,7 @@ internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeO
             .Select(a => a.Policy).FirstOrDefault(p => p is not null && Scopes.All.Contains(p) && !Scopes.Covers(Context.User, p));
         var problem = missing is null
             ? ApiProblem.ForStatus(403, Request)
-            : ApiProblem.Forbidden("missing_scope", $"This API key lacks the scope \"{missing}\".");
+            : ApiProblem.Forbidden("missing_scope", $"This caller lacks the scope \"{missing}\".");
         return problem.ExecuteAsync(Context);
     }
 

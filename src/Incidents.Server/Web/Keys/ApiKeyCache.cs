@@ -18,7 +18,7 @@ namespace Incidents.Server.Web;
 internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvider clock, ILogger<ApiKeyCache> log) : BackgroundService
 {
     public static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan RefreshAtMostEvery = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RefreshForStrangersAtMostEvery = TimeSpan.FromMilliseconds(250);
     private static readonly Duration WriteLastUsedEvery = Duration.FromMinutes(1);
     private const int MaxKnownAbsent = 10_000;
 
@@ -40,9 +40,11 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
     }
 
     /// <summary>Completes when a reading that began after this call is done. False: the database could not be read, what was known stays.</summary>
-    public Task<bool> RefreshAsync()
+    public Task<bool> RefreshAsync() => RefreshAsync(TimeSpan.Zero);
+
+    private Task<bool> RefreshAsync(TimeSpan atMostEvery)
     {
-        lock (_gate) return _nextRefresh ??= Task.Run(RefreshOnceAsync);
+        lock (_gate) return _nextRefresh ??= Task.Run(() => RefreshOnceAsync(atMostEvery));
     }
 
     private KeyCheck Compare(KnownKey known, byte[] hash)
@@ -55,7 +57,7 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
 
     private async ValueTask<KeyCheck> LookAgainAsync(string prefix, byte[] hash, CancellationToken cancellationToken)
     {
-        var read = await RefreshAsync().WaitAsync(cancellationToken);
+        var read = await RefreshAsync(RefreshForStrangersAtMostEvery).WaitAsync(cancellationToken);
         if (_keys.TryGetValue(prefix, out var known)) return Compare(known, hash);
 
         // "Unknown" can only be said by somebody who looked. Alertmanager drops a webhook answered 401 and repeats one answered 503.
@@ -75,13 +77,13 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private async Task<bool> RefreshOnceAsync()
+    private async Task<bool> RefreshOnceAsync(TimeSpan atMostEvery)
     {
         await _oneRefresh.WaitAsync();
         try
         {
             // By the machine's own clock: this spares the database and is no matter of what time it is to the engine.
-            if (_lastBegan is { } last && RefreshAtMostEvery - TimeProvider.System.GetElapsedTime(last) is var wait && wait > TimeSpan.Zero) await Task.Delay(wait, TimeProvider.System);
+            if (_lastBegan is { } last && atMostEvery - TimeProvider.System.GetElapsedTime(last) is var wait && wait > TimeSpan.Zero) await Task.Delay(wait, TimeProvider.System);
 
             // From here on a new caller must wait for the reading after this one: this one may miss what that caller just saved.
             lock (_gate) _nextRefresh = null;
