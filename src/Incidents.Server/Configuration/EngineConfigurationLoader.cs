@@ -42,7 +42,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         var entry = _routing.Read(reading);
         if (entry is not null) new RoutingChecks(entry, reading).Run();
 
-        var problems = ProblemText.InOrder(reading.Problems).ToArray();
+        var problems = ProblemText.InOrder(reading.Problems()).ToArray();
         IReadOnlyList<string> files = [path, .. reading.SecretFiles.Distinct(StringComparer.Ordinal)];
         if (entry is null || reading.HasErrors) return new ConfigurationReading(null, problems, files);
 

@@ -270,7 +270,7 @@ internal sealed class RoutingFile
             return value is not null;
         }
 
-        public override JsonObject Schema(SchemaWriter writer) => new() { ["const"] = 1 };
+        public override JsonObject Schema(SchemaWriter writer) => new() { ["type"] = "integer", ["enum"] = new JsonArray(1) };
     }
 
     /// <summary>An object whose values are used by somebody else, with their places.</summary>

@@ -107,6 +107,8 @@ internal sealed class ObjectShape<T>(string description, IReadOnlyList<Field> fi
             var field = fields.FirstOrDefault(f => f.Name == key.Text);
             if (field is null)
             {
+                // A misspelt name may be that of a secret.
+                if (item is YamlScalar unread) reading.Hide(unread);
                 ReportUnknown(key, reading);
             }
             else if (item is YamlScalar { IsNull: true })

@@ -32,8 +32,9 @@ internal static partial class Secret
             var match = Reference().Match(scalar.Text);
             if (!match.Success)
             {
-                if (scalar.Text.StartsWith("${", StringComparison.Ordinal)) reading.Report(scalar, Code.MisplacedReference, $"'{scalar.Text}' is not a reference to a secret.", HowTo);
-                else reading.ReportHidden(scalar, Code.LiteralSecret, "a secret is written into the file.", HowTo + " Then replace the secret: it has been seen.");
+                reading.Hide(scalar);
+                if (scalar.Text.StartsWith("${", StringComparison.Ordinal)) reading.Report(scalar, Code.MisplacedReference, "this is not a reference to a secret.", HowTo);
+                else reading.Report(scalar, Code.LiteralSecret, "a secret is written into the file.", HowTo + " Then replace the secret: it has been seen.");
                 return false;
             }
 

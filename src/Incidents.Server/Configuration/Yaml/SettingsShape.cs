@@ -46,9 +46,9 @@ internal sealed class SettingsShape : Shape<object>
         value = null;
         if (!_mapping.TryReadFields(node, reading, out var values, out var isComplete) || !isComplete) return false;
         var built = Build(values);
-        var problems = reading.Problems.Count;
+        var problems = reading.ProblemCount;
         if (_validator() is { } validator) Validate(validator, built, values, reading);
-        if (reading.Problems.Count > problems) return false;
+        if (reading.ProblemCount > problems) return false;
         value = built;
         return true;
     }

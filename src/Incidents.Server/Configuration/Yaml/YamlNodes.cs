@@ -9,6 +9,8 @@ internal abstract class YamlNode(Mark start, Mark end)
 
     public int Column { get; } = (int)start.Column;
 
+    public int LastLine { get; } = (int)end.Line;
+
     /// <summary>Columns to underline: the node when it ends on its first line, else 1.</summary>
     public int Length { get; } = end.Line == start.Line && end.Column > start.Column ? (int)(end.Column - start.Column) : 1;
 

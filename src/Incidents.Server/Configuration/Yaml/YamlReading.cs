@@ -7,18 +7,20 @@ namespace Incidents.Server.Configuration.Yaml;
 internal sealed partial class YamlReading(string file, string text, string directory)
 {
     private readonly string[] _lines = text.Split('\n');
+    private readonly List<ConfigurationProblem> _problems = [];
+    private readonly List<YamlScalar> _hidden = [];
 
     public string Text { get; } = text;
 
     /// <summary>Folder that <c>${file:…}</c> paths are relative to.</summary>
     public string Directory { get; } = directory;
 
-    public List<ConfigurationProblem> Problems { get; } = [];
+    public int ProblemCount => _problems.Count;
 
     /// <summary>Full paths of the secret files that were referred to, found or not.</summary>
     public List<string> SecretFiles { get; } = [];
 
-    public bool HasErrors => Problems.Exists(p => !p.IsWarning);
+    public bool HasErrors => _problems.Exists(p => !p.IsWarning);
 
     public void Report(YamlNode node, string code, string message, string fix) =>
         ReportAt(node.Line, node.Column, node.Length, code, message, fix);
@@ -36,15 +38,14 @@ internal sealed partial class YamlReading(string file, string text, string direc
         else ReportAt(scalar.Line, scalar.Column + start, Math.Max(1, end - start), code, message, fix);
     }
 
-    /// <summary>Says that something is wrong without showing the value, which may be a secret.</summary>
-    public void ReportHidden(YamlScalar scalar, string code, string message, string fix)
-    {
-        var line = Line(scalar.Line);
-        Problems.Add(new ConfigurationProblem(file, scalar.Line, scalar.Column, code, message, fix, line[..Math.Min(line.Length, scalar.Column - 1)] + "********", 8));
-    }
+    /// <summary>Leaves a value out of every line shown, because it may be a secret.</summary>
+    public void Hide(YamlScalar scalar) => _hidden.Add(scalar);
 
     public void ReportAt(int line, int column, int length, string code, string message, string fix, bool isWarning = false) =>
-        Problems.Add(new ConfigurationProblem(file, line, column, code, message, fix, Shown(line), length) { IsWarning = isWarning });
+        _problems.Add(new ConfigurationProblem(file, line, column, code, message, fix, null, length) { IsWarning = isWarning });
+
+    /// <summary>All problems, with the lines they are on. Only now is it known what those lines may not show.</summary>
+    public IEnumerable<ConfigurationProblem> Problems() => _problems.Select(p => p with { Source = Shown(p.Line) });
 
     /// <summary>The file's one document, or null when it cannot be read as YAML at all; then the problems say why.</summary>
     public YamlNode? Parse()
@@ -56,9 +57,9 @@ internal sealed partial class YamlReading(string file, string text, string direc
         catch (YamlException e)
         {
             var (line, column) = ((int)Math.Max(1, e.Start.Line), (int)Math.Max(1, e.Start.Column));
-            var tab = TabIndentedLine(line);
+            var tab = e.Message.Contains("tab", StringComparison.OrdinalIgnoreCase) ? TabIndentedLine(1, _lines.Length) : TabIndentedLine(line - 1, line + 1);
             if (tab > 0) ReportAt(tab, Line(tab).IndexOf('\t', StringComparison.Ordinal) + 1, 1, Code.Tab, "a tab is used for indentation.", "Indent with spaces; YAML allows no tabs there.");
-            else ReportAt(line, column, 1, Code.Syntax, $"not valid YAML: {Sentence(e)}", "Check indentation, quotes and brackets here and on the line before.");
+            else ReportAt(line, column, 1, Code.Syntax, $"not valid YAML: {Sentence(e)}", Line(line).Contains("${", StringComparison.Ordinal) ? "Inside {…} and […] a ${…} must be in quotes." : "Check indentation, quotes and brackets here and on the line before.");
             return null;
         }
     }
@@ -69,9 +70,9 @@ internal sealed partial class YamlReading(string file, string text, string direc
         return char.ToLowerInvariant(message[0]) + message[1..] + ".";
     }
 
-    private int TabIndentedLine(int near)
+    private int TabIndentedLine(int first, int last)
     {
-        for (var line = Math.Min(near + 1, _lines.Length); line >= Math.Max(1, near - 1); line--)
+        for (var line = first; line <= last; line++)
         {
             if (Line(line).AsSpan() is var text && text[..(text.Length - text.TrimStart().Length)].Contains('\t')) return line;
         }
@@ -81,8 +82,21 @@ internal sealed partial class YamlReading(string file, string text, string direc
 
     private string Line(int number) => number >= 1 && number <= _lines.Length ? _lines[number - 1].TrimEnd('\r') : "";
 
-    /// <summary>The line as it may be shown: what follows a name that sounds like a secret is left out, for the line may go to logs.</summary>
-    private string? Shown(int line) => line >= 1 && line <= _lines.Length ? SecretLooking().Replace(Line(line), "$1********") : null;
+    /// <summary>The line as it may be shown: it goes to logs, so hidden values and what follows a name that sounds like a secret are left out.</summary>
+    private string? Shown(int number)
+    {
+        if (number < 1 || number > _lines.Length) return null;
+        var line = Line(number).ToCharArray();
+        foreach (var hidden in _hidden)
+        {
+            if (number < hidden.Line || number > hidden.LastLine) continue;
+            var start = number == hidden.Line ? hidden.Column - 1 : 0;
+            var length = hidden.LastLine == hidden.Line ? hidden.Length : line.Length;
+            line.AsSpan(Math.Min(start, line.Length), Math.Max(0, Math.Min(length, line.Length - start))).Fill('*');
+        }
+
+        return SecretLooking().Replace(new string(line), "$1********");
+    }
 
     [GeneratedRegex("""((?:key|secret|token|password|passwd|credential)\w*["']?\s*:\s+)(?!["']?\$\{)(?![\[{&*|>]|$)[^,}]+""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex SecretLooking();
