@@ -143,7 +143,7 @@ internal sealed partial class InboxWriter(NpgsqlDataSource database, IdBlocks id
             if (!_databaseIsDown) LogDatabaseGone(error);
             _databaseIsDown = true;
             foreach (var webhook in batch) webhook.Receipt.TrySetResult(new InboxReceipt.Refused("database_unavailable", "The database cannot be reached. Come again; nothing of this request was kept."));
-            if (cancellationToken.IsCancellationRequested) throw new OperationCanceledException(cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 

@@ -17,6 +17,7 @@ namespace Incidents.Server.Insights;
 internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
     : Worker("auditor", null, TimeSpan.FromSeconds(60), health, clock, log)
 {
+    private static readonly string[] Kinds = ["webhook", "delivery", "alert"];
     private static LedgerShown? _last;
     private static readonly ObservableGauge<int> IsBalanced = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_balanced", () => _last is null ? [] : (IEnumerable<Measurement<int>>)[new(_last.Balanced ? 1 : 0)], description: "1 when the account of the last 24 hours balances.");
     private static readonly ObservableGauge<long> Received = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_webhooks", States, description: "Webhooks of the last 24 hours by state, as the auditor counted them.");
@@ -26,7 +27,7 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         var ledger = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new DrawUpLedger(now - Duration.FromHours(24), now), cancellationToken);
         _last = ledger;
 
@@ -66,7 +67,7 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
         _last?.Reports.Outcomes.Select(o => new Measurement<long>(o.Value, new KeyValuePair<string, object?>("outcome", o.Key))) ?? [];
 
     private static IEnumerable<Measurement<int>> OverdueCounts() =>
-        _last is { } ledger ? new[] { "webhook", "delivery", "alert" }.Select(kind => new Measurement<int>(ledger.Overdue.Count(o => o.Kind == kind), new KeyValuePair<string, object?>("kind", kind))) : [];
+        _last is { } ledger ? Kinds.Select(kind => new Measurement<int>(ledger.Overdue.Count(o => o.Kind == kind), new KeyValuePair<string, object?>("kind", kind))) : [];
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The account does not balance: {What}")]
     private partial void LogUnbalanced(string what);

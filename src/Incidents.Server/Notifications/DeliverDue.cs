@@ -53,7 +53,7 @@ internal sealed partial class DeliverDue(
     /// <summary>Claims and sends one portion. True when more may be due at once.</summary>
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         if (now >= _lookForLostAt)
         {
             if (await work.TakeBackLostAsync(now, cancellationToken) is > 0 and var lost) LogTakenBack(lost);
@@ -70,7 +70,7 @@ internal sealed partial class DeliverDue(
         }
 
         var current = configuration.Current;
-        var budgets = pace.Budgets(current.Receivers.Values, clock.GetTimestamp());
+        var budgets = pace.Budgets(current.Receivers.Values, Clock.GetTimestamp());
         var lease = Duration.FromTimeSpan(options.Value.AttemptTimeLimit) + Duration.FromSeconds(7);
         var claimed = await work.ClaimAsync(budgets, most, lease, now, cancellationToken);
         if (claimed.Count == 0) return false;
@@ -88,7 +88,7 @@ internal sealed partial class DeliverDue(
 
     private async Task SendAsync(ClaimedDelivery delivery, DeliveryContent content, EngineConfiguration current)
     {
-        var started = clock.GetCurrentInstant();
+        var started = Clock.GetCurrentInstant();
         try
         {
             using var activity = ActivityContext.TryParse(delivery.TraceParent, null, out var parent)
@@ -97,7 +97,7 @@ internal sealed partial class DeliverDue(
             activity?.SetTag("incidents.receiver", delivery.Receiver).SetTag("incidents.number", delivery.IncidentNumber).SetTag("incidents.attempt", delivery.Attempt);
 
             var result = await AttemptAsync(delivery, content, current);
-            var ended = clock.GetCurrentInstant();
+            var ended = Clock.GetCurrentInstant();
             var decision = RetrySchedule.Next(delivery.Attempt, delivery.FirstAttemptAt, ended, result, Random.Shared.NextDouble());
             var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.Notification.Revision);
             activity?.SetTag("incidents.result", finished.ResultKey);

@@ -25,7 +25,7 @@ internal sealed partial class FailOverDue(
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var due = await ClaimAsync(connection, now, cancellationToken);

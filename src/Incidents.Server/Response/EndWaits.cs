@@ -16,7 +16,7 @@ internal sealed class EndWaits(NpgsqlDataSource database, IActiveConfiguration c
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         var rules = configuration.Current.Incidents;
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);

@@ -1,7 +1,6 @@
 using Incidents.Domain.Response;
 using Mediator;
 using FluentValidation;
-using Incidents.Domain.Routing;
 
 namespace Incidents.Server.Response;
 
@@ -17,7 +16,7 @@ internal sealed class EscalateIncidentHandler(IncidentWork work, RouteIncident r
 {
     public async ValueTask<IncidentAnswer> Handle(EscalateIncident command, CancellationToken cancellationToken)
     {
-        var critical = await routes.WithSeverityAsync(command.Number, Severity.Critical, cancellationToken);
+        var critical = await routes.WithSeverityAsync(command.Number, Domain.Routing.Severity.Critical, cancellationToken);
         return await work.ChangeAsync(command.Number, command.IfRevision, "incident.escalate", (incident, by, now) => incident.Escalate(by, command.Reason, critical, now), cancellationToken);
     }
 }

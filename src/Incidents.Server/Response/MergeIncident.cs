@@ -4,6 +4,7 @@ using System.Diagnostics;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Microsoft.EntityFrameworkCore;
+using NodaTime.Extensions;
 
 namespace Incidents.Server.Response;
 

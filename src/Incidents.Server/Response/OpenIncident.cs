@@ -7,6 +7,7 @@ using Incidents.Server.Configuration;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Microsoft.EntityFrameworkCore;
+using NodaTime.Extensions;
 using Npgsql;
 
 namespace Incidents.Server.Response;

@@ -27,7 +27,7 @@ internal sealed class ReleaseMuted(NpgsqlDataSource database, IActiveConfigurati
 
     private async Task<long?> ReleasePageAsync(long after, CancellationToken cancellationToken)
     {
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         var current = configuration.Current;
         var page = new List<(long Id, string Source, string Fingerprint, Labels Labels)>();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);

@@ -1,20 +1,26 @@
 using Incidents.Server.Alerts;
+using Incidents.Server.Configuration;
 
 namespace Incidents.Server.Response;
 
 /// <summary>The stage that holds incidents: opens, changes and closes them.</summary>
 internal static class ResponseModule
 {
-    public static void AddResponse(this WebApplicationBuilder builder) => builder.Services
-        .AddSingleton<IIngestStage, OpenIncidents>()
-        .AddScoped<IncidentWork>()
-        .AddScoped<RouteIncident>()
-        .AddScoped<EngineIncidents>()
-        .AddSingleton<LaterStages>()
-        .AddHostedService<EndWaits>()
-        .AddHostedService<SettleAlerts>()
-        .AddHostedService<ReleaseMuted>()
-        .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
+    public static void AddResponse(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<EngineOptions>().BindConfiguration("Incidents");
+        builder.Services.AddOptions<AlertmanagerOptions>().BindConfiguration("Alertmanager");
+        builder.Services
+            .AddSingleton<IIngestStage, OpenIncidents>()
+            .AddScoped<IncidentWork>()
+            .AddScoped<RouteIncident>()
+            .AddScoped<EngineIncidents>()
+            .AddSingleton<LaterStages>()
+            .AddHostedService<EndWaits>()
+            .AddHostedService<SettleAlerts>()
+            .AddHostedService<ReleaseMuted>()
+            .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
+    }
 
     public static void MapResponse(this WebApplication app) => app.MapIncidents();
 }

@@ -22,7 +22,7 @@ internal sealed partial class SettleAlerts(
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetCurrentInstant();
+        var now = Clock.GetCurrentInstant();
         var due = await DueAsync(now, cancellationToken);
         if (due.Count == 0) return false;
 

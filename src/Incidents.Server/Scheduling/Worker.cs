@@ -8,6 +8,8 @@ namespace Incidents.Server.Scheduling;
 /// </summary>
 internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan look, WorkerHealth health, TimeProvider clock, ILogger log) : BackgroundService
 {
+    protected TimeProvider Clock { get; } = clock;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
     /// <summary>Does one portion. True when there may be more at once.</summary>
@@ -22,12 +24,12 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
         {
             try
             {
-                while (await WorkAsync(stoppingToken)) health.Beat(name, clock);
-                health.Beat(name, clock);
+                while (await WorkAsync(stoppingToken)) health.Beat(name, Clock);
+                health.Beat(name, Clock);
                 if (failures > 0) LogRecovered(name);
                 failures = 0;
-                if (signal is not null) await signal.WaitAsync(look, clock, stoppingToken);
-                else await Task.Delay(look, clock, stoppingToken);
+                if (signal is not null) await signal.WaitAsync(look, Clock, stoppingToken);
+                else await Task.Delay(look, Clock, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -37,13 +39,13 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
             {
                 // A deadlock or a lost connection passes by itself; a bug is repeated loudly, but must not stop the work of others.
                 failures++;
-                health.Fail(name, error.Message, clock);
+                health.Fail(name, error.Message, Clock);
                 if (error is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }) LogRetried(name, error.Message);
                 else if (failures == 1 || failures % 20 == 0) LogFailed(error, name, failures);
                 var pause = TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 50 * Math.Pow(2, Math.Min(failures, 10))));
                 try
                 {
-                    await Task.Delay(pause, clock, stoppingToken);
+                    await Task.Delay(pause, Clock, stoppingToken);
                 }
                 catch (OperationCanceledException)
                 {

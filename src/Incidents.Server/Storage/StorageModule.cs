@@ -1,13 +1,33 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace Incidents.Server.Storage;
 
+/// <summary>The database: one pool for everything, the model, and the migrations.</summary>
 internal static class StorageModule
 {
-    /// <summary>One way to the database for the server, the migrations program and the tests.</summary>
-    public static DbContextOptionsBuilder UseIncidentsDatabase(this DbContextOptionsBuilder options, string connectionString) =>
-        options.UseNpgsql(connectionString, npgsql => npgsql.UseNodaTime()).UseSnakeCaseNamingConvention();
+    public static void AddStorage(this WebApplicationBuilder builder)
+    {
+        builder.Services
+            .AddSingleton(services => CreateDataSource(services.GetRequiredService<DatabaseConnection>().ConnectionString, services.GetRequiredService<ILoggerFactory>()))
+            .AddDbContext<IncidentsDbContext>((services, options) => options.UseIncidentsDatabase(services.GetRequiredService<NpgsqlDataSource>()))
+            .AddSingleton<IdBlocks>()
+            .AddSingleton<PrepareDatabase>()
+            .AddHostedService(services => services.GetRequiredService<PrepareDatabase>());
+    }
 
-    public static DbContextOptionsBuilder UseIncidentsDatabase(this DbContextOptionsBuilder options, Npgsql.NpgsqlDataSource dataSource) =>
+    /// <summary>A pool that understands NodaTime and prepares what is said often.</summary>
+    public static NpgsqlDataSource CreateDataSource(string connectionString, ILoggerFactory? logs = null)
+    {
+        var parts = new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = "incidents" };
+        if (parts.MaxAutoPrepare == 0) parts.MaxAutoPrepare = 64;
+        var builder = new NpgsqlDataSourceBuilder(parts.ConnectionString);
+        builder.UseNodaTime();
+        if (logs is not null) builder.UseLoggerFactory(logs);
+        return builder.Build();
+    }
+
+    /// <summary>One way to the model for the server, the migrations program and the tests.</summary>
+    public static DbContextOptionsBuilder UseIncidentsDatabase(this DbContextOptionsBuilder options, NpgsqlDataSource dataSource) =>
         options.UseNpgsql(dataSource, npgsql => npgsql.UseNodaTime()).UseSnakeCaseNamingConvention();
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using NodaTime;
 
 namespace Incidents.Domain.Tests.Notifications;

@@ -265,9 +265,9 @@ internal sealed class ApiKeyTests
 
     private static async Task<string?> EnsureAsync(string connectionString, string? configured)
     {
-        var options = new DbContextOptionsBuilder<Storage.IncidentsDbContext>();
+        var options = new DbContextOptionsBuilder<Incidents.Server.Storage.IncidentsDbContext>();
         WebTestDatabase.Configure(options, connectionString);
-        await using var db = new Storage.IncidentsDbContext(options.Options);
+        await using var db = new Incidents.Server.Storage.IncidentsDbContext(options.Options);
         return await BootstrapKey.EnsureAsync(db, configured, Now, CancellationToken.None);
     }
 }
@@ -281,7 +281,7 @@ internal sealed class DatabaseOutageTests
         await using var host = await WebHost.StartAsync(app =>
         {
             app.MapGet("/api/test/memory", () => "fine").RequireAuthorization(Scopes.Read);
-            app.MapGet("/api/test/database", async (Storage.IncidentsDbContext db) => await db.Set<ApiKey>().CountAsync()).RequireAuthorization(Scopes.Read);
+            app.MapGet("/api/test/database", async (Incidents.Server.Storage.IncidentsDbContext db) => await db.Set<ApiKey>().CountAsync()).RequireAuthorization(Scopes.Read);
         });
         using var known = host.Client();
         using var unknown = host.Client("inc_0123456789_0123456789012345678901234567890123456789012345678901");

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using FluentValidation;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;

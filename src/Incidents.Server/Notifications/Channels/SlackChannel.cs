@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using FluentValidation;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using NodaTime;
 
 namespace Incidents.Server.Notifications.Channels;

@@ -1,5 +1,6 @@
 using Incidents.Domain.Alerts;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Notifications;
 using Incidents.StandIns;

@@ -1,4 +1,5 @@
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using Incidents.Server.Notifications.Channels;
 using Incidents.StandIns;
 using NodaTime;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using Incidents.Server.Notifications.Channels;
 using Incidents.StandIns;
 using NodaTime;

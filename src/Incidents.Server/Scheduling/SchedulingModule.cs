@@ -1,0 +1,14 @@
+using Incidents.Server.Web;
+
+namespace Incidents.Server.Scheduling;
+
+/// <summary>How work is woken and watched.</summary>
+internal static class SchedulingModule
+{
+    public static void AddScheduling(this WebApplicationBuilder builder) => builder.Services
+        .AddSingleton<WorkerHealth>()
+        .AddSingleton<InboxSignal>()
+        .AddSingleton<DeliverySignal>()
+        .AddSingleton<ChangeSignal>()
+        .AddScoped<IReadinessCheck, WorkersReadiness>();
+}
