@@ -25,6 +25,7 @@ builder.AddResponse();
 builder.AddNotifications();
 builder.AddPostMortems();
 builder.AddInsights();
+builder.AddCalendar();
 
 var app = builder.Build();
 if (app.PrintSchemaIfAsked(args, Console.Out)) return 0;
