@@ -66,7 +66,7 @@ internal static class EpisodeRows
 
     private static void Insert(IngestBatch batch, List<EpisodeState> rows)
     {
-        foreach (var row in rows.Where(r => r.DuplicateOf is not null))
+        foreach (var row in rows.Where(r => r.DuplicateOf is not null && r.Outcome == AlertOutcome.Duplicate))
         {
             (row.IncidentNumber, row.NoticeId) = (row.DuplicateOf!.IncidentNumber, row.DuplicateOf.NoticeId);
             row.OutcomeReason = $"the same alert is open with another start time, as alert {row.DuplicateOf.Episode.Id}";
