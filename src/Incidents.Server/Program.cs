@@ -6,6 +6,7 @@ using Incidents.Server.Response;
 using Incidents.Server.Routing;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
+using Incidents.Server.Ui;
 using Incidents.Server.Web;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
@@ -23,6 +24,7 @@ builder.AddRouting();
 builder.AddResponse();
 builder.AddNotifications();
 builder.AddInsights();
+builder.AddUi();
 
 var app = builder.Build();
 if (app.PrintSchemaIfAsked(args, Console.Out)) return 0;
@@ -34,6 +36,7 @@ app.MapAlerts();
 app.MapResponse();
 app.MapNotifications();
 app.MapInsights();
+app.MapUi();
 app.AnnounceWhenReady();
 await app.RunAsync();
 return 0;
