@@ -21,7 +21,10 @@ internal sealed class Lab : IAsyncDisposable
 
         // PostgreSQL does not run as root, so it must be able to reach its files.
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_directory, (UnixFileMode)0b111_101_101);
-        _postgres = new EmbeddedPostgres(new EmbeddedPostgresOptions { DataDirectory = Path.Combine(_directory, "data") }, TimeProvider.System, NullLogger<EmbeddedPostgres>.Instance);
+
+        // Everything as the server sets it, but for room for pgbench's 256 clients.
+        var options = new EmbeddedPostgresOptions { DataDirectory = Path.Combine(_directory, "data"), Settings = new Dictionary<string, string> { ["max_connections"] = "400" } };
+        _postgres = new EmbeddedPostgres(options, TimeProvider.System, NullLogger<EmbeddedPostgres>.Instance);
     }
 
     public Machine Machine { get; }
