@@ -70,9 +70,29 @@ public static class EpisodeRules
     public static EpisodeStep Decide(IReadOnlyCollection<Episode> known, Observation report, Instant receivedAt, Duration echoWithin) =>
         report.IsFiring ? DecideFiring(known, report, receivedAt, echoWithin) : DecideResolved(known, report, receivedAt);
 
+    /// <summary>
+    /// The duplicate that speaks for the alert when the episode it duplicated has ended and it has not: from now on it counts, and it must be routed.
+    /// Null when nothing fires or the one that counts still does.
+    /// </summary>
+    public static Episode? Successor(IEnumerable<Episode> known)
+    {
+        Episode? first = null;
+        foreach (var episode in known)
+        {
+            if (!episode.IsFiring) continue;
+            if (!episode.IsDuplicate) return null;
+            if (first is null || episode.StartsAt < first.StartsAt) first = episode;
+        }
+
+        return first;
+    }
+
     private static EpisodeStep DecideFiring(IReadOnlyCollection<Episode> known, Observation report, Instant receivedAt, Duration echoWithin)
     {
         var same = report.StartsAtIsKnown ? known.FirstOrDefault(e => e.StartsAt == report.StartsAt) : null;
+
+        // A duplicate whose original ended is the alert itself now; nobody would be told of it otherwise.
+        if ((same is { IsFiring: true } ? same : known.FirstOrDefault(e => e.IsFiring)) is { IsDuplicate: true } left && Successor(known) is not null) return new EpisodeStep.FiresAgain(left);
         if (same is { IsFiring: true }) return new EpisodeStep.Repeats(same, same.IsMissing || receivedAt - same.LastSeenAt >= SeenGranularity);
 
         var open = known.FirstOrDefault(e => e is { IsFiring: true, IsDuplicate: false });

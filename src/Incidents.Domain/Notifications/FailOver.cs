@@ -15,14 +15,15 @@ public static class FailOver
     /// <param name="asked">Receivers that were asked in vain already, <paramref name="failed"/> among them.</param>
     /// <param name="subjectReceivers">All receivers of the subject, in order.</param>
     /// <param name="receivers">All configured receivers by name.</param>
+    /// <param name="mayWake">False for what only informs: it goes to its configured fall-back or to its own other receivers, and never wakes anybody.</param>
     /// <param name="parked">Receivers known to be configured wrongly.</param>
-    public static string? Choose(string failed, IReadOnlySet<string> asked, IReadOnlyList<string> subjectReceivers, IReadOnlyDictionary<string, Receiver> receivers, IReadOnlySet<string> parked)
+    public static string? Choose(string failed, IReadOnlySet<string> asked, IReadOnlyList<string> subjectReceivers, IReadOnlyDictionary<string, Receiver> receivers, IReadOnlySet<string> parked, bool mayWake)
     {
         receivers.TryGetValue(failed, out var from);
         var candidates = new List<string>();
         if (from?.Fallback is { } configured) candidates.Add(configured);
         candidates.AddRange(subjectReceivers.Where(OnAnotherChannel));
-        candidates.AddRange(receivers.Values.Where(r => ByReach.Contains(r.Channel, StringComparer.Ordinal) && OnAnotherChannel(r.Name)).OrderBy(r => Array.IndexOf(ByReach, r.Channel)).ThenBy(r => r.Name, StringComparer.Ordinal).Select(r => r.Name));
+        if (mayWake) candidates.AddRange(receivers.Values.Where(r => ByReach.Contains(r.Channel, StringComparer.Ordinal) && OnAnotherChannel(r.Name)).OrderBy(r => Array.IndexOf(ByReach, r.Channel)).ThenBy(r => r.Name, StringComparer.Ordinal).Select(r => r.Name));
 
         var left = candidates.Where(c => receivers.ContainsKey(c) && !asked.Contains(c)).Distinct(StringComparer.Ordinal).ToList();
         return left.FirstOrDefault(c => !parked.Contains(c)) ?? left.FirstOrDefault();

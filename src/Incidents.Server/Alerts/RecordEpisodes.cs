@@ -82,7 +82,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                 break;
             case EpisodeStep.FiresAgain(var episode):
                 var again = Known(episode);
-                again.Episode = episode with { IsFiring = true, ObservedAt = item.ReceivedAt, LastSeenAt = item.ReceivedAt, IsMissing = false };
+                again.Episode = episode with { IsFiring = true, IsDuplicate = false, ObservedAt = item.ReceivedAt, LastSeenAt = item.ReceivedAt, IsMissing = false };
                 Touch(again);
                 (again.EndsAt, again.ResolvedAt, again.ResolvedReason) = (null, null, null);
                 batch.Fired.Add(new FiredAlert(again, report.Labels, report.Annotations, item));
@@ -115,6 +115,16 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                     Touch(ended);
                     (ended.EndsAt, ended.ResolvedAt, ended.ResolvedReason, ended.SettleAt) = (report.EndsAt ?? item.ReceivedAt, item.ReceivedAt, "resolved", null);
                     batch.Ended.Add(new EndedAlert(ended, "resolved", Actor.Alertmanager, item.TraceParent));
+                }
+
+                if (EpisodeRules.Successor(states.Select(s => s.Episode)) is { } successor)
+                {
+                    // This report is counted as a resolve; the duplicate goes on its way by itself.
+                    var left = Known(successor);
+                    left.Episode = successor with { IsDuplicate = false };
+                    if (!left.IsChanged) batch.Episodes.Add(left);
+                    left.IsChanged = true;
+                    batch.Fired.Add(new FiredAlert(left, report.Labels, report.Annotations, null));
                 }
 
                 item.Count(AlertOutcome.Resolved);

@@ -38,7 +38,7 @@ internal sealed partial class FailOverDue(
         foreach (var page in due)
         {
             var asked = page.Asked.Append(page.Receiver).ToHashSet(StringComparer.Ordinal);
-            var to = FailOver.Choose(page.Receiver, asked, page.SubjectReceivers, receivers, parked);
+            var to = FailOver.Choose(page.Receiver, asked, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null);
             DeliveryMetrics.HandedOver(page.Receiver, to);
             if (to is null)
             {

@@ -44,7 +44,7 @@ public sealed class ConfigurationModuleTests
         var output = new StringWriter();
 
         Assert.That(_app.LoadConfiguration(output), Is.False);
-        Assert.That(output.ToString(), Does.Contain("config/routing.yaml:4:20: error IR103").And.Contain("^^^^"));
+        Assert.That(output.ToString(), Does.Contain("config/routing.yaml:4:21: error IR103").And.Contain("^^^^"));
     }
 
     [Test]
