@@ -823,6 +823,23 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.Storage.SessionKeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Xml")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Name")
+                        .HasName("pk_session_keys");
+
+                    b.ToTable("session_keys", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.Web.ApiKey", b =>
                 {
                     b.Property<Guid>("Id")

@@ -6,6 +6,7 @@ using Incidents.Server.Response;
 using Incidents.Server.Routing;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
+using Incidents.Server.Ui;
 using Incidents.Server.Web;
 
 namespace Incidents.Server;
@@ -34,6 +35,7 @@ internal static class ServerHost
         builder.AddResponse();
         builder.AddNotifications();
         builder.AddInsights();
+        builder.AddUi();
 
         after?.Invoke(builder);
         return builder.Build();
@@ -48,5 +50,6 @@ internal static class ServerHost
         app.MapResponse();
         app.MapNotifications();
         app.MapInsights();
+        app.MapUi();
     }
 }

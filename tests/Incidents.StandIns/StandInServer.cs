@@ -60,6 +60,7 @@ public sealed class StandInServer : IAsyncDisposable
 
         _app.MapGet("/", () => Results.Content(StatePage.Html(this), "text/html; charset=utf-8"));
         _app.MapGet("/state", () => Results.Content(State().ToJsonString(), "application/json"));
+        _app.MapDemoMetrics();
         _app.MapPost("/reset", () =>
         {
             Reset();
