@@ -122,7 +122,7 @@ public static class EpisodeRules
         var ending = known.Where(e => e.IsFiring && (e.StartsAt <= endsAt || e.StartsAt == report.StartsAt) && e.ObservedAt <= receivedAt && e.LastSeenAt - receivedAt < Duration.Max(echoWithin, Duration.Epsilon)).ToList();
         if (ending.Count > 0) return new EpisodeStep.Ends(ending);
 
-        var same = known.FirstOrDefault(e => e.StartsAt == report.StartsAt);
+        var same = known.FirstOrDefault(e => e.StartsAt == report.StartsAt) ?? known.FirstOrDefault(e => !e.IsFiring && e.ObservedAt >= receivedAt);
         if (same is not null) return new EpisodeStep.EndedAlready(same);
         return new EpisodeStep.EndsUnknown();
     }
