@@ -7,8 +7,6 @@ internal static class PostMortemsModule
 {
     public static void AddPostMortems(this WebApplicationBuilder builder)
     {
-        builder.Services.AddAntiforgery();
-        builder.Services.AddRazorComponents();
         builder.Services
             .AddSingleton<IIngestStage, DraftPostMortems>()
             .AddScoped<PostMortemWork>()
