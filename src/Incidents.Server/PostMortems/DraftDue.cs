@@ -13,10 +13,7 @@ internal sealed partial class DraftDue(IServiceScopeFactory scopes, ChangeSignal
 {
     private static readonly Duration AgainAfterFailure = Duration.FromMinutes(1);
 
-    protected override Task<bool> WorkAsync(CancellationToken cancellationToken) => RunOnceAsync(cancellationToken);
-
-    /// <summary>Writes one draft. False when none is due.</summary>
-    public async Task<bool> RunOnceAsync(CancellationToken cancellationToken)
+    protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IncidentsDbContext>();

@@ -1,7 +1,8 @@
 using System.Globalization;
 using Incidents.Domain.PostMortems;
 using Incidents.Server.Response;
-using Incidents.Server.Ui.Pages;
+using Incidents.Server.Ui;
+using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
 using Mediator;
 using Microsoft.AspNetCore.Antiforgery;
@@ -79,6 +80,7 @@ internal static class PostMortemPageEndpoints
         http.Response.Headers.CacheControl = "no-store";
         return new RazorComponentResult<PostMortemPage>(new Dictionary<string, object?>
         {
+            [nameof(PostMortemPage.Frame)] = Pages.Frame(http, $"Post-mortem of INC-{number}"),
             [nameof(PostMortemPage.Number)] = number,
             [nameof(PostMortemPage.PostMortem)] = postMortem,
             [nameof(PostMortemPage.CanWrite)] = Scopes.Covers(http.User, Scopes.Respond),

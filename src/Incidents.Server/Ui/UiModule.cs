@@ -8,6 +8,8 @@ internal static class UiModule
     public static void AddUi(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
+        // It warns that keys of sessions are not encrypted at rest; why they are not is in docs/decisions/sessions.md.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager", LogLevel.Error);
         services.AddRazorComponents();
         services.AddAntiforgery(o => o.Cookie.Name = "incidents_form");
         services.AddResponseCompression(o =>
