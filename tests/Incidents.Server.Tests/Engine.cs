@@ -229,7 +229,7 @@ internal sealed class Engine : IAsyncDisposable
         await RunAsync<FailOverDue>();
         var deliveries = Services.GetRequiredService<DeliverDue>();
         await deliveries.SettleAsync(TimeSpan.Zero);
-        while (await deliveries.RunOnceAsync(CancellationToken.None)) await deliveries.SettleAsync(WaitForSends);
+        while (await deliveries.DoPortionAsync(CancellationToken.None)) await deliveries.SettleAsync(WaitForSends);
         await deliveries.SettleAsync(WaitForSends);
         await RunAsync<FailOverDue>();
     }
@@ -314,7 +314,7 @@ internal sealed class Engine : IAsyncDisposable
     private async Task RunAsync<TWorker>() where TWorker : Worker
     {
         var worker = Services.GetRequiredService<TWorker>();
-        while (await worker.RunOnceAsync(CancellationToken.None)) { }
+        while (await worker.DoPortionAsync(CancellationToken.None)) { }
     }
 }
 

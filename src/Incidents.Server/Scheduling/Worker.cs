@@ -16,7 +16,7 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
     protected abstract Task<bool> WorkAsync(CancellationToken cancellationToken);
 
     /// <summary>One portion, for whoever sets the pace itself.</summary>
-    internal Task<bool> RunOnceAsync(CancellationToken cancellationToken) => WorkAsync(cancellationToken);
+    internal Task<bool> DoPortionAsync(CancellationToken cancellationToken) => WorkAsync(cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
