@@ -36,16 +36,6 @@ public sealed class EpisodeOrderTests
         });
     }, iter: 20_000);
 
-    [Test]
-    public void Reports_taken_again_change_nothing_that_fires() => Histories.Sample(history =>
-    {
-        var known = new List<Episode>();
-        foreach (var report in history.Order) Take(known, report);
-        var before = known.Where(e => e is { IsFiring: true, IsDuplicate: false }).Select(e => e.StartsAt).Order().ToList();
-        foreach (var report in history.Order.Distinct()) Take(known, report);
-        return known.Where(e => e is { IsFiring: true, IsDuplicate: false }).Select(e => e.StartsAt).Order().SequenceEqual(before);
-    }, iter: 5_000);
-
     /// <summary>Report 0 fires, 1 resolves it, 2 fires anew, …; stored as the engine stores it, which looks up what the rules ask for and no more.</summary>
     private static void Take(List<Episode> stored, int number)
     {
