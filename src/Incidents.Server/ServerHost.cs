@@ -2,6 +2,7 @@ using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
+using Incidents.Server.PostMortems;
 using Incidents.Server.Response;
 using Incidents.Server.Routing;
 using Incidents.Server.Scheduling;
@@ -34,7 +35,9 @@ internal static class ServerHost
         builder.AddRouting();
         builder.AddResponse();
         builder.AddNotifications();
+        builder.AddPostMortems();
         builder.AddInsights();
+        builder.AddCalendar();
         builder.AddUi();
 
         after?.Invoke(builder);
@@ -49,6 +52,7 @@ internal static class ServerHost
         app.MapAlerts();
         app.MapResponse();
         app.MapNotifications();
+        app.MapPostMortems();
         app.MapInsights();
         app.MapUi();
     }
