@@ -24,7 +24,7 @@ internal static class Words
 
     public static string Capital(string word) => word.Length == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..];
 
-    public static string Firing(int count) => count == 1 ? "1 alert firing" : string.Create(CultureInfo.InvariantCulture, $"{count} alerts firing");
+    public static string Firing(int count) => count == 0 ? "no alert firing" : count == 1 ? "1 alert firing" : string.Create(CultureInfo.InvariantCulture, $"{count} alerts firing");
 
     public static string State(Incident incident) => incident.State switch
     {

@@ -2,7 +2,7 @@
 (() => {
   const pill = document.getElementById('live');
   const title = document.title.replace(/^\(\d+\) /, '');
-  const zone = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit' });
+  const zone = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const ago = s => s < 60 ? 'just now' : s < 3600 ? Math.floor(s / 60) + ' min ago' : s < 86400 ? Math.floor(s / 3600) + ' h ago' : Math.floor(s / 86400) + ' d ago';
 
   // Times in the zone of whoever looks; UTC stays in the title and in datetime.
