@@ -22,7 +22,7 @@ public sealed class AlertFlowTests
         await Eventually.IsAsync(() => standIns.Loki.Lines.Count, Is.EqualTo(1), "the informing alert is logged");
 
         var number = await engine.QueryAsync<long>("select number from incidents where severity = 'critical'");
-        var trace = await engine.QueryAsync<string>("select split_part(trace_parent, '-', 2) from inbox where id = (select min(inbox_id) from alerts where name = 'CheckoutDown')");
+        var trace = await engine.QueryAsync<string>("select split_part(trace_parent, '-', 2) from inbox join inbox_bodies using (id) where convert_from(body, 'UTF8') like '%CheckoutDown%' order by id limit 1");
         Assert.That(await engine.QueryAsync<string[]>(string.Create(CultureInfo.InvariantCulture, $"select array_agg(distinct split_part(trace_parent, '-', 2)) from deliveries where incident_number = {number}")),
             Is.EqualTo(new[] { trace }), "one trace from the webhook to every delivery");
 
