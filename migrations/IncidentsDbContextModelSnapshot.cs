@@ -29,6 +29,172 @@ namespace Incidents.Migrations
             modelBuilder.HasSequence("row_ids")
                 .IncrementsBy(1000);
 
+            modelBuilder.Entity("Incidents.Domain.PostMortems.PostMortem", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant?>("DraftDueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("draft_due_at");
+
+                    b.Property<string>("Header")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("header");
+
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<string>("Notice")
+                        .HasColumnType("text")
+                        .HasColumnName("notice");
+
+                    b.Property<Instant?>("PublishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("published_at");
+
+                    b.Property<string>("RequiredBecause")
+                        .HasColumnType("text")
+                        .HasColumnName("required_because");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("Sections")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("sections");
+
+                    b.Property<int>("SeenReopened")
+                        .HasColumnType("integer")
+                        .HasColumnName("seen_reopened");
+
+                    b.Property<string>("Severity")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("severity");
+
+                    b.Property<string>("SkippedReason")
+                        .HasColumnType("text")
+                        .HasColumnName("skipped_reason");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("status");
+
+                    b.Property<string>("Timeline")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("timeline");
+
+                    b.Property<string>("Title")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("title");
+
+                    b.Property<Instant>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("updated_at");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id")
+                        .HasName("pk_post_mortems");
+
+                    b.HasIndex("DraftDueAt")
+                        .HasDatabaseName("ix_post_mortems_draft_due_at")
+                        .HasFilter("draft_due_at is not null");
+
+                    b.HasIndex("IncidentNumber")
+                        .IsUnique()
+                        .HasDatabaseName("ix_post_mortems_incident_number");
+
+                    b.ToTable("post_mortems", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Domain.PostMortems.PostMortemRevision", b =>
+                {
+                    b.Property<long>("PostMortemId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("post_mortem_id");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<Instant>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("By")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("by");
+
+                    b.Property<string>("ByKind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("by_kind");
+
+                    b.Property<string>("Section")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("section");
+
+                    b.Property<string>("Text")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("text");
+
+                    b.HasKey("PostMortemId", "Revision")
+                        .HasName("pk_post_mortem_revisions");
+
+                    b.ToTable("post_mortem_revisions", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Domain.PostMortems.PostMortemVersion", b =>
+                {
+                    b.Property<long>("PostMortemId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("post_mortem_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("integer")
+                        .HasColumnName("number");
+
+                    b.Property<string>("Markdown")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("markdown");
+
+                    b.Property<Instant>("PublishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("published_at");
+
+                    b.Property<string>("PublishedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("published_by");
+
+                    b.HasKey("PostMortemId", "Number")
+                        .HasName("pk_post_mortem_versions");
+
+                    b.ToTable("post_mortem_versions", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Domain.Response.Incident", b =>
                 {
                     b.Property<long>("Number")
@@ -821,6 +987,83 @@ namespace Incidents.Migrations
                         .HasFilter("notice_id is not null");
 
                     b.ToTable("notification_threads", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>
+                {
+                    b.Property<LocalDate>("Day")
+                        .HasColumnType("date")
+                        .HasColumnName("day");
+
+                    b.Property<long>("Alerts")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alerts");
+
+                    b.Property<long>("Attached")
+                        .HasColumnType("bigint")
+                        .HasColumnName("attached");
+
+                    b.Property<long>("Duplicate")
+                        .HasColumnType("bigint")
+                        .HasColumnName("duplicate");
+
+                    b.Property<long>("Informed")
+                        .HasColumnType("bigint")
+                        .HasColumnName("informed");
+
+                    b.Property<long>("Ingested")
+                        .HasColumnType("bigint")
+                        .HasColumnName("ingested");
+
+                    b.Property<long>("Opened")
+                        .HasColumnType("bigint")
+                        .HasColumnName("opened");
+
+                    b.Property<long>("Partial")
+                        .HasColumnType("bigint")
+                        .HasColumnName("partial");
+
+                    b.Property<long>("Quarantined")
+                        .HasColumnType("bigint")
+                        .HasColumnName("quarantined");
+
+                    b.Property<long>("Resolved")
+                        .HasColumnType("bigint")
+                        .HasColumnName("resolved");
+
+                    b.Property<long>("Suppressed")
+                        .HasColumnType("bigint")
+                        .HasColumnName("suppressed");
+
+                    b.Property<long>("Unreadable")
+                        .HasColumnType("bigint")
+                        .HasColumnName("unreadable");
+
+                    b.Property<long>("Webhooks")
+                        .HasColumnType("bigint")
+                        .HasColumnName("webhooks");
+
+                    b.HasKey("Day")
+                        .HasName("pk_ledger_days");
+
+                    b.ToTable("ledger_days", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Storage.SessionKeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Xml")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Name")
+                        .HasName("pk_session_keys");
+
+                    b.ToTable("session_keys", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Web.ApiKey", b =>

@@ -1,39 +1,12 @@
-using Incidents.Server.Alerts;
+using Incidents.Server;
 using Incidents.Server.Configuration;
-using Incidents.Server.Insights;
-using Incidents.Server.Notifications;
-using Incidents.Server.Response;
-using Incidents.Server.Routing;
-using Incidents.Server.Scheduling;
-using Incidents.Server.Storage;
 using Incidents.Server.Web;
 
-var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
-
-// Hosted services start in this order: first the database, then what stands on it.
-builder.AddDatabaseConnection();
-builder.AddStorage();
-builder.AddScheduling();
-builder.AddConfiguration();
-builder.AddWeb();
-
-// The stages, in the order data flows.
-builder.AddAlerts();
-builder.AddRouting();
-builder.AddResponse();
-builder.AddNotifications();
-builder.AddInsights();
-
-var app = builder.Build();
+var app = ServerHost.Create(args);
 if (app.PrintSchemaIfAsked(args, Console.Out)) return 0;
 if (!app.LoadConfiguration(Console.Error)) return ConfigurationModule.InvalidConfiguration;
 
-app.MapWeb();
-app.MapConfiguration();
-app.MapAlerts();
-app.MapResponse();
-app.MapNotifications();
-app.MapInsights();
+app.Map();
 app.AnnounceWhenReady();
 await app.RunAsync();
 return 0;

@@ -109,8 +109,8 @@ public static class NotificationComposer
             Threshold = FirstOf(first.Annotations, ["threshold"]),
             Summary = first.Annotations["summary"],
             Description = FirstOf(first.Annotations, ["description", "message"]) ?? "",
-            RunbookUrl = Link(FirstOf(first.Annotations, ["runbook_url", "runbook"])),
-            DashboardUrl = Link(FirstOf(first.Annotations, ["dashboard_url", "dashboardURL"])),
+            RunbookUrl = Link(first.Annotations, ["runbook_url", "runbook"]),
+            DashboardUrl = Link(first.Annotations, ["dashboard_url", "dashboardURL"]),
             SourceUrl = Link(first.GeneratorUrl),
             CommonLabels = common,
             Alerts = [.. alerts.Take(MostAlerts).Select(a => new AlertLine(a.Name, a.Fingerprint, a.IsFiring, a.Severity, a.Labels, a.Annotations["summary"], a.StartsAt, a.ResolvedAt))],
@@ -120,6 +120,17 @@ public static class NotificationComposer
     /// <summary>Only web links: an annotation is hostile input, and <c>javascript:</c> has no place in a page or a mail.</summary>
     private static string? Link(string? text) =>
         text is { Length: > 0 and <= 3000 } && Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
+
+    /// <summary>Whole, as it was given: half a link leads nowhere.</summary>
+    private static string? Link(Labels labels, ReadOnlySpan<string> names)
+    {
+        foreach (var name in names)
+        {
+            if (labels.TryGet(name, out var value)) return Link(value);
+        }
+
+        return null;
+    }
 
     private static string? FirstOf(Labels labels, ReadOnlySpan<string> names)
     {

@@ -66,7 +66,7 @@ internal static class EpisodeRows
 
     private static void Insert(IngestBatch batch, List<EpisodeState> rows)
     {
-        foreach (var row in rows.Where(r => r.DuplicateOf is not null))
+        foreach (var row in rows.Where(r => r.DuplicateOf is not null && r.Outcome == AlertOutcome.Duplicate))
         {
             (row.IncidentNumber, row.NoticeId) = (row.DuplicateOf!.IncidentNumber, row.DuplicateOf.NoticeId);
             row.OutcomeReason = $"the same alert is open with another start time, as alert {row.DuplicateOf.Episode.Id}";
@@ -100,7 +100,7 @@ internal static class EpisodeRows
         batch.Writes.Add("""
             update alerts a set status = r.status, ends_at = r.ends_at, observed_at = r.observed_at, last_seen_at = r.last_seen_at, missing_since = r.missing_since, absences = 0, settle_at = r.settle_at,
               resolved_at = r.resolved_at, resolved_reason = r.resolved_reason, upstream_group = r.upstream_group, outcome = r.outcome, outcome_reason = case when r.severity is null then a.outcome_reason else r.outcome_reason end,
-              incident_number = r.incident_number, notice_id = r.notice_id, annotations = coalesce(r.annotations::jsonb, a.annotations),
+              incident_number = case when r.severity is null then a.incident_number else r.incident_number end, notice_id = r.notice_id, annotations = coalesce(r.annotations::jsonb, a.annotations),
               severity = coalesce(r.severity, a.severity), group_key = coalesce(r.group_key, a.group_key), receivers = coalesce(string_to_array(r.receivers, E'\x1f'), a.receivers),
               route_path = coalesce(string_to_array(r.route_path, E'\x1f'), a.route_path), config_version = case when r.severity is null then a.config_version else $20 end
             from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],

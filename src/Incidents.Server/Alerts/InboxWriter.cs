@@ -28,8 +28,8 @@ internal sealed class ReceiveOptions
     [Range(10, 60_000)]
     public int DeadlineMilliseconds { get; set; } = 900;
 
-    /// <summary>Workers in this process that ingest what was received. Default 2.</summary>
-    [Range(1, 64)]
+    /// <summary>Workers in this process that ingest what was received. Default 2. 0: this replica only receives, others ingest.</summary>
+    [Range(0, 64)]
     public int IngestWorkers { get; set; } = 2;
 }
 

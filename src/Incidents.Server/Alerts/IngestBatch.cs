@@ -85,7 +85,7 @@ internal sealed class EpisodeState
     public InboxItem? Item { get; set; }
 
     /// <summary>For a duplicate: the open episode that it repeats.</summary>
-    public EpisodeState? DuplicateOf { get; init; }
+    public EpisodeState? DuplicateOf { get; set; }
 
     public string Name { get; set; } = "";
 

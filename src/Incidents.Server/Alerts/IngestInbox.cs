@@ -33,7 +33,7 @@ internal sealed partial class IngestInbox(
     {
         try
         {
-            return await RunBatchAsync(MostRows, cancellationToken);
+            return await RunBatchAsync(MostRows, [], cancellationToken);
         }
         catch (Exception error) when (IsAboutData(error))
         {
@@ -48,15 +48,16 @@ internal sealed partial class IngestInbox(
         var done = 0;
         for (var i = 0; i < MostRows; i++)
         {
+            var claimed = new List<long>();
             try
             {
-                var rows = await RunBatchAsync(1, cancellationToken);
+                var rows = await RunBatchAsync(1, claimed, cancellationToken);
                 if (rows == 0) break;
                 done += rows;
             }
             catch (Exception error) when (IsAboutData(error))
             {
-                await BlameFirstAsync(error, cancellationToken);
+                if (claimed.Count > 0) await BlameAsync(claimed[0], error, cancellationToken);
                 done++;
             }
         }
@@ -64,14 +65,14 @@ internal sealed partial class IngestInbox(
         return done;
     }
 
-    private async Task<int> RunBatchAsync(int mostRows, CancellationToken cancellationToken)
+    private async Task<int> RunBatchAsync(int mostRows, List<long> claimed, CancellationToken cancellationToken)
     {
-        var started = Stopwatch.GetTimestamp();
+        var started = clock.GetTimestamp();
         var now = clock.GetCurrentInstant();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var batch = new IngestBatch(connection, configuration.Current, now);
-        await ClaimAsync(batch, mostRows, cancellationToken);
+        await ClaimAsync(batch, mostRows, claimed, cancellationToken);
         if (batch.Items.Count == 0) return 0;
 
         using var activity = StartActivity(batch);
@@ -91,7 +92,7 @@ internal sealed partial class IngestInbox(
         return batch.Items.Count;
     }
 
-    private async Task ClaimAsync(IngestBatch batch, int mostRows, CancellationToken cancellationToken)
+    private async Task ClaimAsync(IngestBatch batch, int mostRows, List<long> claimed, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("""
             with c as (select id, bytes from inbox where state = 'pending' order by id limit $1 for update skip locked),
@@ -103,6 +104,7 @@ internal sealed partial class IngestInbox(
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
+            claimed.Add(reader.GetInt64(0));
             var receivedAt = reader.GetFieldValue<Instant>(1);
             var kind = reader.GetString(3);
             var body = reader.GetFieldValue<byte[]>(5);
@@ -141,20 +143,20 @@ internal sealed partial class IngestInbox(
     private static string? ReasonOf(InboxItem item) =>
         item.Read.Unreadable.Count == 0 ? null : AlertText.OneLine(string.Join("; ", item.Read.Unreadable.Take(20)), 2000);
 
-    /// <summary>The first waiting webhook made the engine fail. After a few tries it is set aside, loudly, so that those behind it pass.</summary>
-    private async Task BlameFirstAsync(Exception error, CancellationToken cancellationToken)
+    /// <summary>This webhook made the engine fail. After a few tries it is set aside, loudly, so that those behind it pass.</summary>
+    private async Task BlameAsync(long id, Exception error, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("""
-            with c as (select id from inbox where state = 'pending' order by id limit 1 for update skip locked)
             update inbox i set attempts = i.attempts + 1,
               state = case when i.attempts + 1 >= $1 then 'quarantined' else 'pending' end,
               quarantined = case when i.attempts + 1 >= $1 then 1 else 0 end, alerts = case when i.attempts + 1 >= $1 then 1 else 0 end,
               reason = $2, done_at = case when i.attempts + 1 >= $1 then $3 end
-            from c where i.id = c.id returning i.id, i.state
+            where i.id = $4 and i.state = 'pending' returning i.id, i.state
             """);
         command.Parameters.Add(Sql.P(AttemptsBeforeQuarantine));
         command.Parameters.Add(Sql.P(AlertText.OneLine($"The engine failed on it: {error.GetType().Name}: {error.Message}", 2000)));
         command.Parameters.Add(Sql.P(clock.GetCurrentInstant()));
+        command.Parameters.Add(Sql.P(id));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (await reader.ReadAsync(cancellationToken)) LogWebhookFailed(error, reader.GetInt64(0), reader.GetString(1));
     }

@@ -74,7 +74,7 @@ internal static class AlertEndpoints
         app.MapGet("/api/v1/alerts/{id:long}", GetAsync).RequireAuthorization(Scopes.Read).WithTags("Alerts").WithName("GetAlert").WithSummary("One alert: what became of it, and why")
             .Produces<AlertShown>().WithProblem(404, "alert_not_found", "There is no alert with this id.");
         app.MapGet("/api/v1/incidents/{number:long}/alerts", OfIncidentAsync).RequireAuthorization(Scopes.Read).WithTags("Incidents").WithName("ListIncidentAlerts").WithSummary("The alerts of an incident, those received last first")
-            .Produces<Page<AlertShown>>().WithProblem(400, "invalid_cursor", "The cursor is damaged or of another list.");
+            .Produces<Page<AlertShown>>().WithProblem(400, "invalid_cursor", "The cursor is damaged or of another list.").WithProblem(404, "incident_not_found", "There is no incident with this number.");
     }
 
     private static async Task<IResult> ListAsync(
@@ -103,9 +103,10 @@ internal static class AlertEndpoints
         return TypedResults.Ok(Page.Of(http, rows, limit, List, a => new AlertPosition(a.ReceivedAt, a.Id), AlertShown.Of));
     }
 
-    private static async Task<IResult> OfIncidentAsync(long number, [AsParameters] PageQuery page, HttpContext http, ISender sender, CancellationToken cancellationToken)
+    private static async Task<IResult> OfIncidentAsync(long number, [AsParameters] PageQuery page, HttpContext http, ISender sender, IncidentsDbContext db, CancellationToken cancellationToken)
     {
         if (!page.TryRead<AlertPosition>(List, out var limit, out var after, out var problem)) return problem;
+        if (!await db.Incidents.AnyAsync(i => i.Number == number, cancellationToken)) return ApiProblem.NotFound("incident_not_found", $"There is no incident {number}.");
         var rows = await sender.Send(new ListAlerts { Incident = number, After = after, Limit = limit + 1 }, cancellationToken);
         return TypedResults.Ok(Page.Of(http, rows, limit, List, a => new AlertPosition(a.ReceivedAt, a.Id), AlertShown.Of));
     }

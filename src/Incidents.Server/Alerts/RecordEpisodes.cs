@@ -51,6 +51,9 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
               select o.id from (select distinct * from unnest($1::text[], $2::text[]) k(source, fingerprint)) k
                 join alerts o on o.fingerprint = k.fingerprint and o.source = k.source and o.status = 'firing'
               union
+              select l.id from (select distinct * from unnest($1::text[], $2::text[]) k(source, fingerprint)) k
+                cross join lateral (select o.id from alerts o where o.source = k.source and o.fingerprint = k.fingerprint order by o.starts_at desc limit 1) l
+              union
               select o.id from unnest($1::text[], $2::text[], $3::timestamptz[]) k(source, fingerprint, starts_at)
                 join alerts o on o.fingerprint = k.fingerprint and o.source = k.source and o.starts_at = k.starts_at)
             """, Sql.P(sources.ToArray()), Sql.P(fingerprints.ToArray()), Sql.P(starts.ToArray()));
@@ -82,7 +85,8 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                 break;
             case EpisodeStep.FiresAgain(var episode):
                 var again = Known(episode);
-                again.Episode = episode with { IsFiring = true, ObservedAt = item.ReceivedAt, LastSeenAt = item.ReceivedAt, IsMissing = false };
+                again.Episode = episode with { IsFiring = true, IsDuplicate = false, ObservedAt = item.ReceivedAt, LastSeenAt = item.ReceivedAt, IsMissing = false };
+                again.DuplicateOf = null;
                 Touch(again);
                 (again.EndsAt, again.ResolvedAt, again.ResolvedReason) = (null, null, null);
                 batch.Fired.Add(new FiredAlert(again, report.Labels, report.Annotations, item));
@@ -90,7 +94,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
             case EpisodeStep.BeginsAsDuplicate(var of):
                 var original = Known(of);
                 Touch(original);
-                original.Episode = original.Episode with { LastSeenAt = item.ReceivedAt, IsMissing = false };
+                original.Episode = original.Episode with { ObservedAt = Instant.Max(original.Episode.ObservedAt, item.ReceivedAt), LastSeenAt = Instant.Max(original.Episode.LastSeenAt, item.ReceivedAt), IsMissing = false };
                 Add(original).Outcome = AlertOutcome.Duplicate;
                 item.Count(AlertOutcome.Duplicate);
                 break;
@@ -98,7 +102,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                 if (touch)
                 {
                     var repeated = Known(episode);
-                    repeated.Episode = repeated.Episode with { LastSeenAt = item.ReceivedAt, IsMissing = false };
+                    repeated.Episode = repeated.Episode with { LastSeenAt = Instant.Max(repeated.Episode.LastSeenAt, item.ReceivedAt), IsMissing = false };
                     Touch(repeated);
                 }
 
@@ -115,6 +119,16 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                     Touch(ended);
                     (ended.EndsAt, ended.ResolvedAt, ended.ResolvedReason, ended.SettleAt) = (report.EndsAt ?? item.ReceivedAt, item.ReceivedAt, "resolved", null);
                     batch.Ended.Add(new EndedAlert(ended, "resolved", Actor.Alertmanager, item.TraceParent));
+                }
+
+                if (EpisodeRules.Successor(states.Select(s => s.Episode)) is { } successor)
+                {
+                    // This report is counted as a resolve; the duplicate goes on its way by itself.
+                    var left = Known(successor);
+                    left.Episode = successor with { IsDuplicate = false };
+                    if (!left.IsChanged) batch.Episodes.Add(left);
+                    left.IsChanged = true;
+                    batch.Fired.Add(new FiredAlert(left, report.Labels, report.Annotations, null));
                 }
 
                 item.Count(AlertOutcome.Resolved);

@@ -70,7 +70,7 @@ internal sealed partial class DeliverDue(
         }
 
         var current = configuration.Current;
-        var budgets = pace.Budgets(current.Receivers.Values, Clock.GetTimestamp());
+        var budgets = pace.Budgets(current.Receivers.Values, Clock);
         var lease = Duration.FromTimeSpan(options.Value.AttemptTimeLimit) + Duration.FromSeconds(7);
         var claimed = await work.ClaimAsync(budgets, most, lease, now, cancellationToken);
         if (claimed.Count == 0) return false;
@@ -80,10 +80,23 @@ internal sealed partial class DeliverDue(
         {
             await _slots.WaitAsync(cancellationToken);
             pace.Begin(delivery.Receiver);
-            _underWay[delivery.Id] = Task.Run(() => SendAsync(delivery, contents[delivery.Id], current), CancellationToken.None);
+            var send = Task.Run(() => SendAsync(delivery, contents[delivery.Id], current), CancellationToken.None);
+            _underWay[delivery.Id] = send;
+
+            // One that ended before it stood here could not take itself off.
+            if (send.IsCompleted) _underWay.TryRemove(delivery.Id, out _);
         }
 
         return true;
+    }
+
+    /// <summary>Lets what is under way end, within <paramref name="atMost"/> of real time, and writes down what has ended; for whoever sets the pace itself.</summary>
+    internal async Task SettleAsync(TimeSpan atMost)
+    {
+        await Task.WhenAll(_underWay.Values).WaitAsync(atMost, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var portion = new List<FinishedAttempt>();
+        while (_finished.Reader.TryRead(out var finished)) portion.Add(finished);
+        if (portion.Count > 0) await RecordAsync(portion);
     }
 
     private async Task SendAsync(ClaimedDelivery delivery, DeliveryContent content, EngineConfiguration current)

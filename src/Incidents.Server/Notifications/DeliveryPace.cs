@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Incidents.Domain.Routing;
 
 namespace Incidents.Server.Notifications;
@@ -28,9 +27,10 @@ internal sealed class DeliveryPace
     public void End(string receiver) => _underWay.AddOrUpdate(receiver, 0, static (_, count) => Math.Max(0, count - 1));
 
     /// <summary>How many deliveries each receiver may begin now.</summary>
-    public Dictionary<string, int> Budgets(IEnumerable<Receiver> receivers, long timestamp)
+    public Dictionary<string, int> Budgets(IEnumerable<Receiver> receivers, TimeProvider clock)
     {
         var budgets = new Dictionary<string, int>(StringComparer.Ordinal);
+        var timestamp = clock.GetTimestamp();
         lock (_buckets)
         {
             foreach (var receiver in receivers)
@@ -39,7 +39,7 @@ internal sealed class DeliveryPace
                 if (RateOf(receiver.Channel) is var (perSecond, burst))
                 {
                     var (tokens, at) = _buckets.GetValueOrDefault(receiver.Name, (burst, timestamp));
-                    tokens = Math.Min(burst, tokens + (Stopwatch.GetElapsedTime(at, timestamp).TotalSeconds * perSecond));
+                    tokens = Math.Min(burst, tokens + (clock.GetElapsedTime(at, timestamp).TotalSeconds * perSecond));
                     _buckets[receiver.Name] = (tokens, timestamp);
                     budget = Math.Min(budget, (int)tokens);
                 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Incidents.Server.Response;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Mediator;
@@ -75,6 +76,11 @@ internal sealed class ListDeliveriesHandler(IncidentsDbContext db) : IQueryHandl
 internal static class DeliveryEndpoints
 {
     public static void MapDeliveries(this WebApplication app) =>
-        app.MapGet("/api/v1/incidents/{number:long}/deliveries", async (long number, ISender sender, CancellationToken cancellationToken) => TypedResults.Ok(Page.Whole(await sender.Send(new ListDeliveries(number), cancellationToken))))
-            .RequireAuthorization(Scopes.Read).WithTags("Incidents").WithName("ListDeliveries").WithSummary("Who was told of an incident: every delivery with every attempt");
+        app.MapGet("/api/v1/incidents/{number:long}/deliveries", GetAsync)
+            .RequireAuthorization(Scopes.Read).WithTags("Incidents").WithName("ListDeliveries").WithSummary("Who was told of an incident: every delivery with every attempt").WithNotFound().Produces<Page<DeliveryShown>>();
+
+    private static async Task<IResult> GetAsync(long number, ISender sender, CancellationToken cancellationToken) =>
+        await sender.Send(new GetIncident(number), cancellationToken) is null
+            ? IncidentEndpoints.NotFound(number)
+            : TypedResults.Ok(Page.Whole(await sender.Send(new ListDeliveries(number), cancellationToken)));
 }

@@ -147,7 +147,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     {
         // Duplicates were never counted on their incident.
         var ended = batch.Ended.Where(e => !e.State.Episode.IsDuplicate).ToList();
-        foreach (var group in ended.Where(e => e.State.IncidentNumber is not null).GroupBy(e => (Number: e.State.IncidentNumber!.Value, e.How, e.By)))
+        foreach (var group in ended.Where(e => e.State.IncidentNumber is not null).GroupBy(e => (Number: subjects.Speaking(e.State.IncidentNumber!.Value), e.How, e.By)))
         {
             var incident = subjects.Incidents[group.Key.Number];
             var occasion = incident.Leave([.. group.Select(e => e.State.Name)], group.Key.How, group.Key.By, batch.Now);
@@ -212,6 +212,13 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         public Notice? OpenNotice(Guid group) => _openOfGroup.GetValueOrDefault(group);
 
         public long[] MissingMergeTargets() => [.. Incidents.Values.Where(i => i.MergedInto is { } target && !Incidents.ContainsKey(target)).Select(i => i.MergedInto!.Value).Distinct()];
+
+        /// <summary>The incident that speaks for this one now: a merge may have come between reading an alert and locking its incident.</summary>
+        public long Speaking(long number)
+        {
+            while (Incidents[number].MergedInto is { } target) number = target;
+            return number;
+        }
 
         /// <summary>The incident that an alert of the group firing now belongs to, or null when it needs a new one.</summary>
         public Incident? ForGroup(Guid group, Instant now, Duration reopenWithin)

@@ -8,11 +8,54 @@ internal class WorkSignal
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource _raised = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _raises;
 
-    /// <summary>Wakes everybody who waits now, and the next one who would have waited.</summary>
+    /// <summary>Wakes everybody who waits now, the next one who would have waited, and every <see cref="Watch"/>.</summary>
     public void Raise()
     {
-        lock (_gate) _raised.TrySetResult();
+        TaskCompletionSource next;
+        lock (_gate)
+        {
+            _raised.TrySetResult();
+            _raises++;
+            (next, _next) = (_next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        next.TrySetResult();
+    }
+
+    /// <summary>For one of several who wait for the same signal: each sees every raise, whoever else has seen it.</summary>
+    public Watch StartWatch()
+    {
+        lock (_gate) return new Watch(this, _raises);
+    }
+
+    /// <summary>One waiter's place. Not for use by several at once.</summary>
+    internal sealed class Watch(WorkSignal signal, long seen)
+    {
+        private long _seen = seen;
+
+        /// <summary>Returns when raised since the last return, or after <paramref name="atMost"/>.</summary>
+        public async Task WaitAsync(TimeSpan atMost, TimeProvider clock, CancellationToken cancellationToken)
+        {
+            Task next;
+            lock (signal._gate)
+            {
+                next = signal._raises == _seen ? signal._next.Task : Task.CompletedTask;
+            }
+
+            try
+            {
+                await next.WaitAsync(atMost, clock, cancellationToken);
+            }
+            catch (TimeoutException)
+            {
+                // The caller looks by itself now.
+            }
+
+            lock (signal._gate) _seen = signal._raises;
+        }
     }
 
     /// <summary>Returns when raised since the last return, or after <paramref name="atMost"/>.</summary>

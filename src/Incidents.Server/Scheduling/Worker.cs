@@ -15,6 +15,9 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
     /// <summary>Does one portion. True when there may be more at once.</summary>
     protected abstract Task<bool> WorkAsync(CancellationToken cancellationToken);
 
+    /// <summary>One portion, for whoever sets the pace itself.</summary>
+    internal Task<bool> RunOnceAsync(CancellationToken cancellationToken) => WorkAsync(cancellationToken);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // Nothing may hold up the start of the host.

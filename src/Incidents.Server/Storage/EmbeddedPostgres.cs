@@ -35,6 +35,8 @@ internal sealed partial class EmbeddedPostgres(EmbeddedPostgresOptions options, 
 
     private const string User = "incidents";
 
+    private const int MostStartFailures = 4;
+
     private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LockPatience = TimeSpan.FromMinutes(2);
 
@@ -189,6 +191,7 @@ internal sealed partial class EmbeddedPostgres(EmbeddedPostgresOptions options, 
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(settings, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
 
         var began = clock.GetTimestamp();
+        var failures = 0;
         while (true)
         {
             File.Delete(_layout.StartLog);
@@ -201,7 +204,10 @@ internal sealed partial class EmbeddedPostgres(EmbeddedPostgresOptions options, 
             // After its main process was killed, the others notice within moments; until then their shared memory is in the way.
             var said = WhatItSaid(answer.StandardError);
             var inTheWay = said.Contains("still in use", StringComparison.Ordinal) || said.Contains("could not bind", StringComparison.Ordinal);
-            if (!inTheWay || clock.GetElapsedTime(began) > TimeSpan.FromMinutes(1))
+
+            // Killed while it started says nothing of its own: it gets a few more chances before this is called broken.
+            failures++;
+            if ((!inTheWay && failures >= MostStartFailures) || clock.GetElapsedTime(began) > TimeSpan.FromMinutes(1))
                 throw new EmbeddedPostgresException($"PostgreSQL in {_layout.Root} did not start. {said}");
             await Task.Delay(TimeSpan.FromMilliseconds(200), clock, cancellationToken);
         }

@@ -30,6 +30,19 @@ public sealed class GroupKeyTests
     }
 
     [Test]
+    public void No_two_of_all_short_values_of_awkward_characters_share_a_key()
+    {
+        const string Awkward = "\\\"n\n,{";
+        var values = new List<string> { "" };
+        for (var from = 0; values.Count < 1 + 6 + 36 + 216; from++) values.AddRange(Awkward.Select(c => values[from] + c).ToList());
+        var shorter = values.Where(v => v.Length <= 2).ToArray();
+
+        Assert.That(values.Select(v => GroupKey.Of("r", ["x"], Labels.Of(("x", v)))), Is.Unique);
+        Assert.That(shorter.SelectMany(a => shorter.Select(b => GroupKey.Of("r", ["x", "y"], Labels.Of(("x", a), ("y", b))))), Is.Unique);
+        Assert.That(values.Select(v => GroupKey.Of(v, [], Labels.Empty)), Is.Unique);
+    }
+
+    [Test]
     public void Different_label_sets_and_routes_never_make_the_same_key()
     {
         var pair = Gen.Select(Tricky.Where(n => n.Length > 0), Tricky.Where(v => v.Length > 0));

@@ -11,6 +11,7 @@ public sealed class Re2Tests
     [TestCase("abc", "abcx", false)]
     [TestCase("abc", "abc\n", false)]
     [TestCase("abc$", "abc\n", false)]
+    [TestCase("a$\n", "a\n", false)]
     [TestCase("abc|x", "abc", true)]
     [TestCase("(?P<name>ab)+", "abab", true)]
     [TestCase("(?<name>ab)+", "abab", true)]

@@ -64,7 +64,8 @@ internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeO
         if (Context.Features.Get<UncheckedKey>() is not null)
             return ApiProblem.Unavailable("credentials_unchecked", "The API key could not be checked because the database does not answer. Try again shortly.").ExecuteAsync(Context);
 
-        Response.Headers.WWWAuthenticate = Challenge;
+        // A browser that is offered Basic asks its user for a password in a window of its own, from any page that fetches something.
+        Response.Headers.WWWAuthenticate = Request.Headers.ContainsKey("Sec-Fetch-Mode") ? "Bearer realm=\"incidents\"" : Challenge;
         var problem = Request.Headers.Authorization.Count == 0
             ? ApiProblem.ForStatus(401, Request)
             : ApiProblem.Unauthorized("invalid_credentials", "The API key is unknown, expired or revoked. It goes after \"Bearer \", or into the password of HTTP basic.");

@@ -39,6 +39,27 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
         return _absent.ContainsKey(prefix) ? new(KeyCheck.Refused) : LookAgainAsync(prefix, hash, cancellationToken);
     }
 
+    /// <summary>Whether the key that a session began with is still good. Waits only for a key that is not known (yet).</summary>
+    public async ValueTask<KeyCheck> CheckAsync(Guid id, CancellationToken cancellationToken)
+    {
+        if (Find() is { } known) return known;
+        var read = await RefreshAsync(RefreshForStrangersAtMostEvery).WaitAsync(cancellationToken);
+        return Find() ?? (read ? KeyCheck.Refused : KeyCheck.Unchecked);
+
+        KeyCheck? Find()
+        {
+            var now = clock.GetCurrentInstant();
+            foreach (var key in _keys.Values)
+            {
+                if (key.Id != id || key.ExpiresAt <= now) continue;
+                key.Use.At(now);
+                return key.Accepted;
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Completes when a reading that began after this call is done. False: the database could not be read, what was known stays.</summary>
     public Task<bool> RefreshAsync() => RefreshAsync(TimeSpan.Zero);
 

@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Claims;
+using Incidents.Server.Storage;
+using Incidents.Server.Ui.Components;
+using Incidents.Server.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Npgsql;
+
+namespace Incidents.Server.Ui;
+
+/// <summary>
+/// A person signs in with an API key and the name that others know them by. The session lives in a cookie and ends with the key:
+/// every request asks whether the key is still good.
+/// </summary>
+internal static class SignIn
+{
+    public const string Scheme = "Browser";
+    private const string SessionKey = "session_key";
+
+    public static void AddSignIn(this IServiceCollection services)
+    {
+        services.AddDataProtection().SetApplicationName("incidents");
+        services.AddOptions<KeyManagementOptions>().Configure<NpgsqlDataSource>((options, database) => options.XmlRepository = new SessionKeys(database));
+        services.Configure<BrowserSignIn>(o => o.Scheme = Scheme);
+        services.AddSingleton<SignInFailures>();
+        services.AddAuthentication().AddCookie(Scheme, options =>
+        {
+            options.Cookie.Name = "incidents_session";
+            options.Cookie.HttpOnly = true;
+            options.Cookie.SameSite = SameSiteMode.Lax;
+            options.LoginPath = "/sign-in";
+            options.AccessDeniedPath = "/not-allowed";
+            options.ReturnUrlParameter = "to";
+            options.ExpireTimeSpan = TimeSpan.FromDays(14);
+            options.SlidingExpiration = true;
+            options.Events.OnValidatePrincipal = ValidateAsync;
+        });
+    }
+
+    public static void MapSignIn(this WebApplication app)
+    {
+        app.MapGet("/sign-in", (HttpContext http, string? to) => Page(http, to, null, null)).AllowAnonymous().ExcludeFromDescription();
+        app.MapPost("/sign-in", SignInAsync).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
+        app.MapPost("/sign-out", async (HttpContext http) =>
+        {
+            await http.SignOutAsync(Scheme);
+            return SeeOther("/sign-in");
+        }).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
+        app.MapGet("/api/v1/session", (HttpContext http) => TypedResults.Ok(new SessionShown(http.User.FindFirstValue(ApiClaims.Name) ?? "unknown")))
+            .RequireAuthorization(Scopes.Read).WithTags("Live").WithName("GetSession").WithSummary("Who this session or key acts as; 401 once it has ended");
+        app.MapGet("/not-allowed", (HttpContext http) => Pages.Message(http, 403, "Not allowed", "Your key may not see this. Sign in with a key of scope read or respond.")).ExcludeFromDescription();
+        app.MapPost("/theme", async (HttpContext http) =>
+        {
+            var form = await http.Request.ReadFormAsync();
+            var theme = form["theme"].ToString() is "light" or "dark" ? form["theme"].ToString() : "auto";
+            http.Response.Cookies.Append("theme", theme, new CookieOptions { MaxAge = TimeSpan.FromDays(365), HttpOnly = true, SameSite = SameSiteMode.Lax, Secure = http.Request.IsHttps });
+            return SeeOther(Local(form["to"]));
+        }).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
+    }
+
+    /// <summary>The key that this session or request stands on; null for none.</summary>
+    public static Guid? KeyOf(ClaimsPrincipal user) =>
+        Guid.TryParse(user.FindFirstValue(SessionKey) ?? user.FindFirstValue(ApiClaims.KeyId), out var id) ? id : null;
+
+    public static IResult SeeOther(string path) => new SeeOtherResult(path);
+
+    /// <summary>A path on this server; anything else becomes the first page.</summary>
+    public static string Local(string? path) => path is ['/', ..] and not ['/', '/' or '\\', ..] && !path.Any(char.IsControl) ? path : "/";
+
+    private static async Task<IResult> SignInAsync(HttpContext http, ApiKeyCache keys, SignInFailures failures, CancellationToken cancellationToken)
+    {
+        var form = await http.Request.ReadFormAsync(cancellationToken);
+        var (name, to) = (form["name"].ToString().Trim(), Local(form["to"]));
+        var address = http.Connection.RemoteIpAddress ?? IPAddress.None;
+        if (failures.AreTooMany(address)) return Page(http, to, name, "Too many attempts from your address. Wait a minute.", 429);
+        if (name.Length > 100) return Page(http, to, null, "A name has at most 100 characters.", 400);
+
+        var check = await keys.CheckAsync(form["key"].ToString().Trim(), cancellationToken);
+        if (check.IsUnchecked) return Page(http, to, name, "The key could not be checked, because the database does not answer. Try again.", 503);
+        if (check.Result.Principal is not { } holder)
+        {
+            failures.Add(address);
+            return Page(http, to, name, "This key is unknown, expired or revoked.", 401);
+        }
+
+        if (!Scopes.Covers(holder, Scopes.Read)) return Page(http, to, name, "This key may only send alerts. Sign in with a key of scope read or respond.", 403);
+
+        var claims = holder.Claims.Where(c => c.Type == ApiClaims.Scope).ToList();
+        claims.Add(new Claim(ApiClaims.Name, name.Length > 0 ? AlertTextOf(name) : holder.FindFirstValue(ApiClaims.Name) ?? "unknown"));
+        claims.Add(new Claim(SessionKey, holder.FindFirstValue(ApiClaims.KeyId)!));
+        await http.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(claims, Scheme)), new AuthenticationProperties { IsPersistent = true });
+        return SeeOther(to);
+    }
+
+    private static string AlertTextOf(string name) => Domain.Alerts.AlertText.OneLine(name, 100);
+
+    private static IResult Page(HttpContext http, string? to, string? name, string? problem, int status = 200) =>
+        Pages.Show<SignInPage>(http, status, new() { ["Frame"] = Pages.Frame(http, "Sign in"), ["To"] = Local(to), ["Name"] = name, ["Problem"] = problem });
+
+    private static async Task ValidateAsync(CookieValidatePrincipalContext context)
+    {
+        // A page elsewhere on the same site may send a POST with our cookie; the pages have form tokens, the API has this.
+        var request = context.Request;
+        if (request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method)
+            && request.Headers["Sec-Fetch-Site"] != "same-origin")
+        {
+            context.RejectPrincipal();
+            return;
+        }
+
+        var keys = context.HttpContext.RequestServices.GetRequiredService<ApiKeyCache>();
+        var check = KeyOf(context.Principal!) is { } id ? await keys.CheckAsync(id, context.HttpContext.RequestAborted) : KeyCheck.Refused;
+        if (check.Result.Succeeded) return;
+
+        context.RejectPrincipal();
+        if (!check.IsUnchecked) await context.HttpContext.SignOutAsync(Scheme);
+    }
+}
+
+/// <param name="Name">As timelines show it.</param>
+internal sealed record SessionShown(string Name);
+
+/// <summary>303: look there with GET.</summary>
+internal sealed class SeeOtherResult(string path) : IResult
+{
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        httpContext.Response.StatusCode = StatusCodes.Status303SeeOther;
+        httpContext.Response.Headers.Location = path;
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>Refuses an address for the rest of the minute after ten wrong keys in it. Keys are too long to guess; this keeps logs and processor quiet.</summary>
+internal sealed class SignInFailures(TimeProvider clock)
+{
+    private const int Most = 10;
+    private const int MostAddresses = 10_000;
+    private readonly ConcurrentDictionary<(IPAddress Address, long Minute), int> _counts = new();
+
+    public bool AreTooMany(IPAddress address) => _counts.TryGetValue((address, Minute), out var count) && count >= Most;
+
+    public void Add(IPAddress address)
+    {
+        if (_counts.Count > MostAddresses) _counts.Clear();
+        _counts.AddOrUpdate((address, Minute), 1, (_, count) => count + 1);
+        foreach (var old in _counts.Keys.Where(k => k.Minute < Minute)) _counts.TryRemove(old, out _);
+    }
+
+    private long Minute => clock.GetUtcNow().ToUnixTimeSeconds() / 60;
+}

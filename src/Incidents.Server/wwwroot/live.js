@@ -1,0 +1,127 @@
+// Keeps an open page true: one event stream, fragments that replace what has their id, and never a state that the server has not confirmed.
+(() => {
+  const pill = document.getElementById('live');
+  const title = document.title.replace(/^\(\d+\) /, '');
+  const zone = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit' });
+  const ago = s => s < 60 ? 'just now' : s < 3600 ? Math.floor(s / 60) + ' min ago' : s < 86400 ? Math.floor(s / 3600) + ' h ago' : Math.floor(s / 86400) + ' d ago';
+
+  // Times in the zone of whoever looks; UTC stays in the title and in datetime.
+  const times = () => document.querySelectorAll('time[datetime]').forEach(t => {
+    const at = new Date(t.dateTime), local = zone.format(at);
+    const text = t.dataset.rel ? ago((Date.now() - at) / 1000) + ' · ' + local : local;
+    if (t.textContent !== text) t.textContent = text;
+  });
+
+  const count = () => {
+    const strip = document.getElementById('strip');
+    if (!strip) return;
+    const n = Number(strip.dataset.unacknowledged);
+    document.title = n ? `(${n}) ${title}` : title;
+    const icon = document.querySelector('link[rel=icon]');
+    icon.dataset.plain ??= icon.href;
+    icon.href = n ? 'data:image/svg+xml,' + encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#c81e1e"/><text x="16" y="23" font-family="sans-serif" font-weight="700" font-size="20" text-anchor="middle" fill="#fff">${n > 99 ? '99' : n}</text></svg>`) : icon.dataset.plain;
+  };
+
+  // A new incident gets a line on top of an unfiltered list. Lines that exist are replaced where they are, never moved.
+  const makeRoom = html => {
+    const list = document.querySelector('#incidents[data-insert]');
+    if (!list) return;
+    const parsed = new DOMParser().parseFromString(html, 'text/html');
+    const rows = [...parsed.querySelectorAll('.row')].filter(r => !document.getElementById(r.id) && /triggered|acknowledged/.test(r.dataset.state));
+    rows.sort((a, b) => a.id.slice(4) - b.id.slice(4)).forEach(r => {
+      const line = document.createElement('li'), row = document.createElement('div'), number = r.id.slice(4);
+      if (document.querySelector('form[action="/acknowledge"] .actions') || list.querySelector('.pick')) {
+        const pick = document.createElement('label'), box = document.createElement('input');
+        pick.className = 'pick';
+        Object.assign(box, { type: 'checkbox', name: 'number', value: number, ariaLabel: 'Select INC-' + number });
+        pick.append(box);
+        line.append(pick);
+      }
+      row.id = r.id;
+      line.append(row);
+      list.prepend(line);
+      document.getElementById('empty')?.remove();
+    });
+  };
+
+  const apply = html => {
+    makeRoom(html);
+    // Only parts that are on this page; the others belong to other pages.
+    const parts = new DOMParser().parseFromString(html, 'text/html').querySelectorAll('hx-partial');
+    const text = [...parts].filter(p => document.querySelector(p.getAttribute('hx-target'))).map(p => p.outerHTML).join('');
+    if (text) htmx.swap({ sourceElement: pill, target: pill, text, swap: 'none' });
+    requestAnimationFrame(() => { times(); count(); });
+  };
+
+  let stream, delay = 500, timer, quiet, staleSince;
+  const say = (state, text) => { if (pill.textContent !== text) pill.textContent = text; pill.dataset.state = state; };
+  const stale = () => { staleSince ??= new Date(); say('stale', 'Not live since ' + zone.format(staleSince)); };
+  const heard = () => { clearTimeout(quiet); quiet = setTimeout(() => { stale(); again(); }, 40000); };
+  const close = () => { stream?.close(); stream = null; clearTimeout(timer); clearTimeout(quiet); };
+  const again = () => { close(); timer = setTimeout(open, delay + Math.random() * delay / 3); delay = Math.min(delay * 2, 15000); };
+
+  async function failed() {
+    stale();
+    close();
+    try {
+      const answer = await fetch('/api/v1/session', { cache: 'no-store', redirect: 'manual' });
+      if (answer.status === 401 || answer.status === 403) {
+        const link = document.createElement('a');
+        link.href = '/sign-in?to=' + encodeURIComponent(location.pathname + location.search);
+        link.textContent = 'Session expired – sign in';
+        pill.dataset.state = 'out';
+        pill.replaceChildren(link);
+        return;
+      }
+    } catch { /* the server is away; we come again */ }
+    again();
+  }
+
+  function open() {
+    if (document.hidden || stream) return;
+    stream = new EventSource(pill.dataset.live);
+    stream.onopen = () => { delay = 500; staleSince = null; say('live', 'Live'); heard(); };
+    stream.addEventListener('beat', heard);
+    stream.onmessage = e => { heard(); apply(e.data); };
+    stream.onerror = failed;
+  }
+
+  if (pill) {
+    document.addEventListener('visibilitychange', () => { if (document.hidden) close(); else { delay = 200; open(); } });
+    addEventListener('online', () => { delay = 200; close(); open(); });
+    addEventListener('pagehide', close);
+    addEventListener('pageshow', e => { if (e.persisted) open(); });
+    open();
+  }
+  times();
+  count();
+  setInterval(times, 20000);
+
+  const help = document.getElementById('help'), off = document.getElementById('keys-off');
+  off.checked = localStorage.getItem('keys') === 'off';
+  off.onchange = () => localStorage.setItem('keys', off.checked ? 'off' : 'on');
+  document.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey || e.altKey || help.open || e.target.closest('input, textarea, select, [contenteditable]')) return;
+    if (e.key === '?') { help.showModal(); return; }
+    if (off.checked) return;
+    const links = [...document.querySelectorAll('.row a.title')];
+    const at = links.indexOf(document.activeElement);
+    if (e.key === 'j') links[Math.min(at + 1, links.length - 1)]?.focus();
+    else if (e.key === 'k') links[Math.max(at - 1, 0)]?.focus();
+    else if (e.key === 'a') {
+      const button = document.querySelector('[data-key=a]');
+      if (button?.offsetParent) button.click();
+      else if (at >= 0) {
+        const box = links[at].closest('li').querySelector('input[name=number]');
+        if (box) { box.checked = true; document.querySelector('button[name=which][value=selected]')?.click(); }
+      }
+    }
+  });
+
+  document.querySelectorAll('[data-copy]').forEach(pre => {
+    const button = document.createElement('button');
+    Object.assign(button, { type: 'button', textContent: 'Copy', className: 'quiet' });
+    button.onclick = () => navigator.clipboard?.writeText(pre.textContent).then(() => { button.textContent = 'Copied'; });
+    pre.after(button);
+  });
+})();

@@ -1,0 +1,134 @@
+using Incidents.Domain.Notifications;
+using Incidents.Domain.Routing;
+using Incidents.Server.Configuration;
+using Incidents.Server.Notifications;
+using Incidents.StandIns;
+using Microsoft.Extensions.DependencyInjection;
+using NodaTime;
+using static Incidents.Server.Tests.Engine;
+
+namespace Incidents.Server.Tests.Scenarios;
+
+/// <summary>What becomes of a page when the far side, the network or we ourselves fail (P3, P4).</summary>
+internal sealed class DeliveryStoryTests
+{
+    private Engine _engine = null!;
+
+    [SetUp]
+    public async Task Start() => _engine = await StartAsync();
+
+    [TearDown]
+    public async Task Stop()
+    {
+        await _engine.ExpectsAllAccountedFor();
+        await _engine.DisposeAsync();
+    }
+
+    private int SlackRoots => _engine.StandIns.Slack.Messages.Count(m => m.ThreadTs is null);
+
+    [Test]
+    public async Task A_storm_of_one_group_is_one_message_for_each_receiver()
+    {
+        for (var i = 0; i < 50; i++) await _engine.StoresBytes(System.Text.Encoding.UTF8.GetBytes(_engine.Body(null, [.. Enumerable.Range(0, 10).Select(n => Firing("DiskFull").As("critical").With("instance", $"{i}-{n}"))])));
+        await _engine.RunsDueWork();
+        await _engine.Passes(Seconds(10));
+        Assert.That(SlackRoots, Is.EqualTo(1));
+        Assert.That(_engine.StandIns.PagerDuty.Alerts, Has.Count.EqualTo(1));
+        Assert.That((await _engine.TheIncident())["firing_alerts"]!.GetValue<int>(), Is.EqualTo(500));
+    }
+
+    [TestCase(500, "", TestName = "an error of the far side")]
+    [TestCase(429, "", TestName = "too many requests")]
+    [TestCase(200, """{"ok":false,"error":"internal_error"}""", TestName = "an error under status 200")]
+    public async Task Slack_that_fails_for_a_while_has_it_in_the_end(int status, string body)
+    {
+        _engine.StandIns.Faults.Add("slack", new Fault { Status = status, Body = body, Times = 2, Headers = status == 429 ? new Dictionary<string, string> { ["Retry-After"] = "3" } : new Dictionary<string, string>() });
+        await _engine.Receives(Firing("DiskFull"));
+        Assert.That(SlackRoots, Is.Zero);
+        await _engine.Passes(Seconds(15));
+        Assert.That(SlackRoots, Is.EqualTo(1));
+        Assert.That(await _engine.Timeline(1), Does.Contain("delivery_failed").And.Contain("delivery_recovered"));
+    }
+
+    [Test]
+    public async Task A_page_that_does_not_arrive_is_with_another_channel_within_thirty_seconds_and_the_timeline_says_why()
+    {
+        _engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000 });
+        await _engine.Receives(Firing("DiskFull"));
+        await _engine.Passes(Seconds(29));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
+        Assert.That(await _engine.Timeline(1), Does.Contain("delivery_fell_over: alerts was not reached in time").And.Contain("pager is told instead"));
+
+        // Who was told must hear of the end.
+        await _engine.Receives(Resolved("DiskFull"));
+        Assert.That(_engine.StandIns.PagerDuty.Alerts["inc-1"].State, Is.EqualTo("resolved"));
+    }
+
+    [Test]
+    public async Task A_far_side_that_hangs_does_not_hold_up_the_fail_over()
+    {
+        _engine.WaitForSends = TimeSpan.FromMilliseconds(300);
+        _engine.StandIns.Faults.Add("slack", new Fault { Hang = true, Times = 1000 });
+        await _engine.Receives(Firing("DiskFull"));
+        await _engine.Passes(Seconds(29));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_wrong_token_parks_the_receiver_loudly_and_it_heals()
+    {
+        _engine.StandIns.Faults.Add("slack", new Fault { Status = 200, Body = """{"ok":false,"error":"invalid_auth"}""", Times = 1 });
+        await _engine.Receives(Firing("DiskFull"));
+        await _engine.Passes(Seconds(2));
+        Assert.That(await _engine.Timeline(1), Does.Contain("is parked"));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1), "the fall-back is told at once");
+        await _engine.Audits();
+        await _engine.RunsDueWork();
+        Assert.That((await _engine.Incidents()).Select(i => i["about_engine"]!.GetValue<bool>()), Is.EqualTo(new[] { false, true }));
+
+        await _engine.Passes(Minutes(2));
+        Assert.That(SlackRoots, Is.GreaterThan(0));
+        await _engine.Audits();
+        Assert.That((await _engine.Incidents())[1]["state"]!.GetValue<string>(), Is.EqualTo("resolved"));
+    }
+
+    [Test]
+    public async Task A_crash_between_send_and_record_makes_no_second_message_and_no_second_page()
+    {
+        // Nothing is sent by the worker: the test claims and sends, and "dies" before it records.
+        await _engine.StoresBytes(System.Text.Encoding.UTF8.GetBytes(_engine.Body(null, Firing("DiskFull").As("critical"))));
+        await _engine.Services.GetRequiredService<Incidents.Server.Alerts.IngestInbox>().RunOnceAsync(CancellationToken.None);
+        var work = _engine.Services.GetRequiredService<DeliveryWork>();
+        var receivers = _engine.Services.GetRequiredService<IActiveConfiguration>().Current.Receivers;
+        var claimed = await work.ClaimAsync(new Dictionary<string, int>(), 10, Duration.FromSeconds(15), _engine.Now, CancellationToken.None);
+        Assert.That(claimed, Has.Count.EqualTo(2));
+        var contents = await work.LoadAsync(claimed, null, _engine.Now, CancellationToken.None);
+        foreach (var delivery in claimed)
+        {
+            var result = await _engine.Services.GetRequiredService<NotificationChannels>().SendAsync(receivers[delivery.Receiver], contents[delivery.Id].Notification, contents[delivery.Id].Thread, new DeliveryAttempt($"dlv_{delivery.Id}", 1), CancellationToken.None);
+            Assert.That(result, Is.InstanceOf<DeliveryResult.Delivered>());
+        }
+
+        await _engine.Passes(Minutes(1));
+        Assert.That(SlackRoots, Is.EqualTo(1));
+        Assert.That(_engine.StandIns.PagerDuty.Alerts, Has.Count.EqualTo(1));
+        Assert.That(await _engine.Query<long>("select count(*) from delivery_attempts where result = 'lost'"), Is.EqualTo(2));
+        Assert.That(await _engine.Query<long>("select count(*) from deliveries where state not in ('delivered', 'superseded')"), Is.Zero);
+    }
+
+    [Test]
+    public async Task Two_replicas_share_the_deliveries_and_double_none()
+    {
+        await using var other = await StartAsync(beside: _engine);
+        await _engine.StoresBytes(System.Text.Encoding.UTF8.GetBytes(_engine.Body(null, [.. Enumerable.Range(0, 8).Select(i => Firing($"Alert{i}").As("critical"))])));
+        await Task.WhenAll(_engine.RunsDueWork(), other.RunsDueWork());
+        for (var i = 0; i < 30; i++)
+        {
+            _engine.Clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.WhenAll(_engine.RunsDueWork(), other.RunsDueWork());
+        }
+
+        Assert.That(SlackRoots, Is.EqualTo(8));
+        Assert.That(_engine.StandIns.PagerDuty.Events.Select(e => e.DedupKey).Order(), Is.EqualTo(Enumerable.Range(1, 8).Select(i => $"inc-{i}")));
+    }
+}
