@@ -51,6 +51,7 @@ internal sealed class EngineProcess : IAsyncDisposable
             ["Smtp__Security"] = "none",
             ["Smtp__From"] = "incidents@example.com",
             ["Loki__Url"] = standIns.Url,
+            ["Webhook__AllowPrivateTargets"] = "true",
         };
         foreach (var (name, value) in settings ?? new Dictionary<string, string>()) _environment[name] = value;
     }

@@ -29,7 +29,7 @@ internal static class Eventually
             }
 
             if (wanted.ApplyTo(seen).IsSuccess) return;
-            if (Stopwatch.GetElapsedTime(started).TotalSeconds >= seconds) Assert.Fail($"{what}\n  wanted: {wanted.Description}\n  after {seconds} s: {seen}");
+            if (Stopwatch.GetElapsedTime(started).TotalSeconds >= seconds) Assert.Fail($"{what}\n  wanted: {wanted.Description}\n  after {seconds} s: {(seen is System.Collections.IEnumerable and not string ? string.Join("; ", ((System.Collections.IEnumerable)seen).Cast<object>()) : seen)}");
             await Task.Delay(Pause, TimeProvider.System);
         }
     }

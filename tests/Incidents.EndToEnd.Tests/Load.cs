@@ -56,7 +56,8 @@ internal sealed class Load(IReadOnlyList<EngineProcess> engines, int senders, in
         Assert.That(_receipts, Has.Count.EqualTo(senders * webhooksEach));
         Assert.That(_receipts.Select(r => r.Receipt), Is.Unique);
         await Eventually.IsAsync(() => engine.QueryAsync<long>("select count(*) from inbox where state = 'pending'"), Is.Zero, "everything is ingested", 120);
-        await Eventually.IsAsync(() => engine.QueryAsync<long>("select count(*) from deliveries where state in ('queued', 'sending')"), Is.Zero, "everything is delivered", 150);
+        await Eventually.IsAsync(() => engine.QueryAsync<string[]>("select coalesce(array_agg(receiver || ' ' || state || ' ' || coalesce(detail, '') order by id), '{}') from deliveries where state in ('queued', 'sending')"),
+            Is.Empty, "everything is delivered", 150);
 
         foreach (var (_, receipt) in _receipts)
         {
