@@ -70,7 +70,7 @@ internal sealed class PostMortemHost : IAsyncDisposable
     public async Task<int> DraftAsync()
     {
         var drafted = 0;
-        while (await Web.Services.GetRequiredService<DraftDue>().(CancellationToken.None)) drafted++;
+        while (await Web.Services.GetRequiredService<DraftDue>().DoPortionAsync(CancellationToken.None)) drafted++;
         return drafted;
     }
 
