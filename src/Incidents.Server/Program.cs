@@ -8,5 +8,13 @@ if (!app.LoadConfiguration(Console.Error)) return ConfigurationModule.InvalidCon
 
 app.Map();
 app.AnnounceWhenReady();
-await app.RunAsync();
-return 0;
+try
+{
+    await app.RunAsync();
+    return 0;
+}
+catch (Exception error) when (StartFailure.Explain(error) is { } reason)
+{
+    await Console.Error.WriteLineAsync(reason);
+    return StartFailure.ExitCode;
+}

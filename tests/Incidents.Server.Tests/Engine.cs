@@ -67,12 +67,6 @@ internal sealed class Engine : IAsyncDisposable
     private readonly Engine? _first;
     private readonly string _directory;
 
-    static Engine() => TestDatabase.Migrate = async (connection, stop) =>
-    {
-        await using var source = StorageModule.CreateDataSource(connection);
-        await PrepareDatabase.MigrateAsync(source, stop);
-    };
-
     private Engine(WebApplication app, TestDatabase database, StandInServer standIns, FakeTimeProvider clock, FakeAlertmanager alertmanager, string directory, Engine? first)
     {
         (_app, Database, StandIns, Clock, Alertmanager, _directory, _first) = (app, database, standIns, clock, alertmanager, directory, first);

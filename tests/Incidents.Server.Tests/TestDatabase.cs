@@ -11,7 +11,7 @@ namespace Incidents.Server.Tests;
 /// </summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
-    private static readonly Lazy<Task<TestDatabaseServer>> Server = new(() => TestDatabaseServer.StartAsync(Migrate ?? ((_, _) => Task.CompletedTask)));
+    private static readonly Lazy<Task<TestDatabaseServer>> Server = new(() => TestDatabaseServer.StartAsync());
 
     private static int _made;
 
@@ -19,9 +19,6 @@ public sealed class TestDatabase : IAsyncDisposable
     private readonly string _name;
 
     private TestDatabase(TestDatabaseServer server, string name) => (_server, _name) = (server, name);
-
-    /// <summary>Brings an empty database to the schema under test; called once a run, before the first copy. Null: the template is empty.</summary>
-    public static Func<string, CancellationToken, Task>? Migrate { get; set; }
 
     /// <summary>For Npgsql; pooled.</summary>
     public string ConnectionString => _server.ConnectionTo(_name);
@@ -74,7 +71,7 @@ internal sealed class TestDatabaseServer : IAsyncDisposable
 
     public string Template { get; }
 
-    public static async Task<TestDatabaseServer> StartAsync(Func<string, CancellationToken, Task> migrate)
+    public static async Task<TestDatabaseServer> StartAsync()
     {
         TestDatabaseServer server;
         if (Environment.GetEnvironmentVariable("INCIDENTS_TEST_DB") is { Length: > 0 } given)
@@ -103,7 +100,8 @@ internal sealed class TestDatabaseServer : IAsyncDisposable
         }
 
         await server.ExecuteAsync($"create database {server.Template}", CancellationToken.None);
-        await migrate(server.ConnectionTo(server.Template, pooled: false), CancellationToken.None);
+        await using var source = StorageModule.CreateDataSource(server.ConnectionTo(server.Template, pooled: false));
+        await PrepareDatabase.MigrateAsync(source, CancellationToken.None);
         return server;
     }
 

@@ -49,6 +49,9 @@ public sealed record PostMortemVersion(long PostMortemId, int Number, Instant Pu
 /// </summary>
 public sealed class PostMortem
 {
+    private static readonly Duration SettlingPause = Duration.FromSeconds(10);
+    private static readonly Duration LongestSettling = Duration.FromMinutes(10);
+
     private readonly List<PostMortemRevision> _revisions = [];
     private readonly List<PostMortemVersion> _versions = [];
 
@@ -98,6 +101,9 @@ public sealed class PostMortem
     /// <summary>When the engine must look at the incident again; null when it is up to date. What resolves an incident sets it, in the same transaction.</summary>
     public Instant? DraftDueAt { get; private set; }
 
+    /// <summary>Whether there is something that no published version holds.</summary>
+    public bool MayBePublished => Status == PostMortemStatus.Draft || (Status == PostMortemStatus.Published && Notice is not null);
+
     /// <summary>For an incident that is over.</summary>
     public static PostMortem For(long incidentNumber, Instant now) => new() { IncidentNumber = incidentNumber, CreatedAt = now, UpdatedAt = now };
 
@@ -112,12 +118,17 @@ public sealed class PostMortem
 
     /// <summary>
     /// Brings figures, timeline and the engine's own sections up to date with the incident. What people wrote stays. If the incident reopened meanwhile, it goes back to draft and says so.
+    /// Nothing new leaves the revision as it is, so that nobody who is writing is disturbed.
     /// </summary>
-    public void Update(PostMortemDraft draft, Incident incident, Instant now)
+    /// <param name="draft">What the timeline says now.</param>
+    /// <param name="incident">As it is now.</param>
+    /// <param name="now">When.</param>
+    /// <param name="isSettled">False while messages of the incident are still under way: then it is looked at again soon, for a while.</param>
+    public void Update(PostMortemDraft draft, Incident incident, Instant now, bool isSettled = true)
     {
+        var before = Shown();
         Revision++;
-        UpdatedAt = now;
-        DraftDueAt = null;
+        DraftDueAt = isSettled || now - (incident.ResolvedAt ?? now) > LongestSettling ? null : now + SettlingPause;
         Title = incident.Title;
         Severity = incident.Severity;
         RequiredBecause = PostMortemRule.WhyRequired(incident.Severity, incident.AboutEngine);
@@ -135,7 +146,14 @@ public sealed class PostMortem
             Notice = $"The incident reopened after this was written{(Version > 0 ? $"; version {Version} tells of it as it was before" : "")}. What people wrote is unchanged: read it again.";
         }
 
+        else if (Status == PostMortemStatus.Published && Notice is null && before != Shown())
+        {
+            Notice = $"More was recorded since version {Version} was published. Publish again to include it.";
+        }
+
         SeenReopened = incident.Reopened;
+        if (before == Shown()) Revision--;
+        else UpdatedAt = now;
     }
 
     /// <summary>A person writes a section.</summary>
@@ -164,7 +182,7 @@ public sealed class PostMortem
     /// <summary>Freezes what it says now as a version that stays readable whatever follows.</summary>
     public PostMortemOutcome Publish(Actor by, bool incidentIsOver, Instant now)
     {
-        if (Status == PostMortemStatus.Published) return new PostMortemOutcome.AlreadySo($"Version {Version} is published and nothing changed since.");
+        if (Status == PostMortemStatus.Published && !MayBePublished) return new PostMortemOutcome.AlreadySo($"Version {Version} is published and nothing changed since.");
         if (Status == PostMortemStatus.Skipped) return new PostMortemOutcome.Impossible("It was skipped; writing any section brings it back.");
         if (Status == PostMortemStatus.Pending) return new PostMortemOutcome.Impossible("The draft is being written; try again in a moment.");
         if (!incidentIsOver) return new PostMortemOutcome.Impossible("The incident is open again; publish when it is over.");
@@ -193,6 +211,9 @@ public sealed class PostMortem
         SkippedReason = reason.Trim();
         return new PostMortemOutcome.Changed();
     }
+
+    /// <summary>Everything a reader sees, for finding out whether a look at the incident changed any of it.</summary>
+    private string Shown() => Status == PostMortemStatus.Pending ? "" : $"{Status}\n{Notice}\n{RequiredBecause}\n{string.Join('\n', Timeline)}\n{PostMortemMarkdown.Of(this)}";
 
     private PostMortemSection Redrafted(string key, ImmutableArray<DraftSentence> drafted)
     {

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using Incidents.Domain.Alerts;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
@@ -67,6 +68,14 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
               count(*) filter (where alerts <> opened + attached + suppressed + informed + duplicate + resolved + quarantined)
             from inbox where received_at >= $1 and received_at < $2
             """, Sql.P(query.Since), Sql.P(query.Until));
+
+        // Webhooks that retention removed: it kept their counts by day.
+        batch.Add("""
+            select coalesce(sum(webhooks), 0), coalesce(sum(ingested), 0), coalesce(sum(partial), 0), coalesce(sum(unreadable), 0), 0::numeric,
+              coalesce(sum(alerts), 0), coalesce(sum(opened), 0), coalesce(sum(attached), 0), coalesce(sum(suppressed), 0), coalesce(sum(informed), 0), coalesce(sum(duplicate), 0), coalesce(sum(resolved), 0), coalesce(sum(quarantined), 0),
+              count(*) filter (where alerts <> opened + attached + suppressed + informed + duplicate + resolved + quarantined or webhooks <> ingested + partial + unreadable)
+            from ledger_days where day::timestamp at time zone 'utc' >= $1 and (day + 1)::timestamp at time zone 'utc' <= $2
+            """, Sql.P(query.Since), Sql.P(query.Until));
         batch.Add("select outcome, count(*) from alerts where received_at >= $1 and received_at < $2 group by outcome", Sql.P(query.Since), Sql.P(query.Until));
 
         // Each of these counts must be zero; together they say that an outcome is not just a word.
@@ -89,13 +98,17 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
         batch.Add("select 'alert', id::text, settle_at, name || ' waits to be settled' from alerts where status = 'firing' and settle_at < $1 order by settle_at limit $2", Sql.P(now - DeliveryDeadline), Sql.P(MostNamed));
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        await reader.ReadAsync(cancellationToken);
-        var webhooks = new WebhookCounts(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4));
-        var outcomes = AlertOutcome.All.Select((outcome, i) => (outcome, Count: reader.GetInt64(6 + i))).ToDictionary(o => o.outcome, o => o.Count);
-        var reports = new ReportCounts(reader.GetInt64(5), outcomes);
+        var counts = await ReadCountsAsync(reader, cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        var removed = await ReadCountsAsync(reader, cancellationToken);
+        var sum = counts.Zip(removed, (here, gone) => here + gone).ToArray();
+        var webhooks = new WebhookCounts(sum[0], sum[1], sum[2], sum[3], sum[4]);
+        var outcomes = AlertOutcome.All.Select((outcome, i) => (outcome, Count: sum[6 + i])).ToDictionary(o => o.outcome, o => o.Count);
+        var reports = new ReportCounts(sum[5], outcomes);
         var discrepancies = new List<string>();
         Check(webhooks.Received - webhooks.Ingested - webhooks.Partial - webhooks.Quarantined - webhooks.InFlight, "webhooks are in no known state");
-        Check(reader.GetInt64(13), "webhooks have alerts whose outcomes do not add up");
+        Check(counts[13], "webhooks have alerts whose outcomes do not add up");
+        Check(removed[13], "days of removed webhooks do not add up");
 
         await reader.NextResultAsync(cancellationToken);
         var episodes = AlertOutcome.All.Where(o => o != AlertOutcome.Quarantined).ToDictionary(o => o, _ => 0L);
@@ -129,6 +142,12 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
             Overdue = overdue,
         };
 
+        static async Task<long[]> ReadCountsAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+        {
+            await reader.ReadAsync(cancellationToken);
+            return [.. Enumerable.Range(0, reader.FieldCount).Select(i => Convert.ToInt64(reader.GetValue(i), CultureInfo.InvariantCulture))];
+        }
+
         void Check(long count, string what)
         {
             if (count != 0) discrepancies.Add($"{count} {what}");
@@ -139,7 +158,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
 internal static class LedgerEndpoints
 {
     public static void MapLedger(this WebApplication app) => app.MapGet("/api/v1/ledger", GetAsync).RequireAuthorization(Scopes.Read).WithTags("Ledger").WithName("GetLedger")
-        .WithSummary("The account: everything received, and what became of it").WithDescription("Without a period, the last 24 hours. balanced is false when anything does not add up or is overdue (deliveries that wait for a receiver are listed, but are no discrepancy).")
+        .WithSummary("The account: everything received, and what became of it").WithDescription("Without a period, the last 24 hours. Webhooks that retention removed are counted by whole UTC days within the period. balanced is false when anything does not add up or is overdue (deliveries that wait for a receiver are listed, but are no discrepancy).")
         .Produces<LedgerShown>().WithProblem(400, "invalid_request", "since or until is not a time.");
 
     private static async Task<IResult> GetAsync([Description("Received at or after, RFC 3339.")] string? since, [Description("Received before, RFC 3339.")] string? until, ISender sender, TimeProvider clock, CancellationToken cancellationToken)

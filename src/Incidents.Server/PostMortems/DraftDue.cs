@@ -1,4 +1,5 @@
 using Incidents.Domain.PostMortems;
+using Incidents.Server.Notifications;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -26,7 +27,7 @@ internal sealed partial class DraftDue(IServiceScopeFactory scopes, ChangeSignal
         try
         {
             var facts = await reader.ReadAsync(due.IncidentNumber, cancellationToken) ?? throw new InvalidOperationException($"Post-mortem {due.Id} is of incident {due.IncidentNumber}, which does not exist.");
-            due.Update(DraftPostMortem.From(facts), facts.Incident, now);
+            due.Update(DraftPostMortem.From(facts), facts.Incident, now, facts.Deliveries.All(d => d.State is not (DeliveryRow.Queued or DeliveryRow.Sending)));
             await db.SaveChangesAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }

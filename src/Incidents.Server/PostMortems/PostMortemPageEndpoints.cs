@@ -1,4 +1,5 @@
 using System.Globalization;
+using FluentValidation;
 using Incidents.Domain.PostMortems;
 using Incidents.Server.Response;
 using Incidents.Server.Ui;
@@ -32,13 +33,20 @@ internal static class PostMortemPageEndpoints
             if (!PostMortemSections.IsKey(section) || await sender.Send(new GetPostMortem(null, number), stop) is not { } read) return Results.NotFound();
             if (!long.TryParse(form["etag"], NumberStyles.None, CultureInfo.InvariantCulture, out var revision)) return Results.BadRequest();
             var typed = form["text"].ToString();
-            return await sender.Send(new WritePostMortem(read.Id, new Dictionary<string, string> { [section] = typed }, revision, MergeSections: true), stop) switch
+            try
             {
-                PostMortemAnswer.Is => Back(http, number, section),
-                PostMortemAnswer.Stale(var current, _) => Show(http, current, section, typed, StatusCodes.Status409Conflict),
-                PostMortemAnswer.Impossible(var detail) => Show(http, read, section, typed, StatusCodes.Status409Conflict, detail),
-                _ => Results.NotFound(),
-            };
+                return await sender.Send(new WritePostMortem(read.Id, new Dictionary<string, string> { [section] = typed }, revision, MergeSections: true), stop) switch
+                {
+                    PostMortemAnswer.Is => Back(http, number, section),
+                    PostMortemAnswer.Stale(var current, _) => Show(http, current, section, typed, StatusCodes.Status409Conflict),
+                    PostMortemAnswer.Impossible(var detail) => Show(http, read, section, typed, StatusCodes.Status409Conflict, detail),
+                    _ => Results.NotFound(),
+                };
+            }
+            catch (ValidationException invalid)
+            {
+                return Show(http, read, section, typed, StatusCodes.Status400BadRequest, Said(invalid));
+            }
         });
         Form(page, "/publish", (number, form, http, sender, stop) => VerbAsync(number, http, sender, id => new PublishPostMortem(id, Revision(form)), stop));
         Form(page, "/skip", (number, form, http, sender, stop) => VerbAsync(number, http, sender, id => new SkipPostMortem(id, form["reason"].ToString(), Revision(form)), stop));
@@ -53,14 +61,23 @@ internal static class PostMortemPageEndpoints
     private static async Task<IResult> VerbAsync(long number, HttpContext http, ISender sender, Func<long, ICommand<PostMortemAnswer>> command, CancellationToken cancellationToken)
     {
         if (await sender.Send(new GetPostMortem(null, number), cancellationToken) is not { } read) return Results.NotFound();
-        return await sender.Send(command(read.Id), cancellationToken) switch
+        try
         {
-            PostMortemAnswer.Is => Back(http, number),
-            PostMortemAnswer.Stale(var current, _) => Show(http, current, status: StatusCodes.Status409Conflict, message: "It changed since you read it. Read it again and decide again."),
-            PostMortemAnswer.Impossible(var detail) => Show(http, read, status: StatusCodes.Status409Conflict, message: detail),
-            _ => Results.NotFound(),
-        };
+            return await sender.Send(command(read.Id), cancellationToken) switch
+            {
+                PostMortemAnswer.Is => Back(http, number),
+                PostMortemAnswer.Stale(var current, _) => Show(http, current, status: StatusCodes.Status409Conflict, message: "It changed since you read it. Read it again and decide again."),
+                PostMortemAnswer.Impossible(var detail) => Show(http, read, status: StatusCodes.Status409Conflict, message: detail),
+                _ => Results.NotFound(),
+            };
+        }
+        catch (ValidationException invalid)
+        {
+            return Show(http, read, status: StatusCodes.Status400BadRequest, message: Said(invalid));
+        }
     }
+
+    private static string Said(ValidationException invalid) => string.Join(" ", invalid.Errors.Select(e => e.ErrorMessage));
 
     private static long? Revision(IFormCollection form) => long.TryParse(form["etag"], NumberStyles.None, CultureInfo.InvariantCulture, out var revision) ? revision : -1;
 

@@ -23,7 +23,7 @@ internal sealed record SkipPostMortem(long Id, string Reason, long? IfRevision =
 
 internal sealed class SkipPostMortemValidator : AbstractValidator<SkipPostMortem>
 {
-    public SkipPostMortemValidator() => RuleFor(c => c.Reason).NotEmpty().MaximumLength(2000);
+    public SkipPostMortemValidator() => RuleFor(c => c.Reason).NotEmpty().WithMessage("Write why none is written.").MaximumLength(2000);
 }
 
 internal sealed class SkipPostMortemHandler(PostMortemWork work) : ICommandHandler<SkipPostMortem, PostMortemAnswer>

@@ -1,10 +1,12 @@
+using Npgsql;
+
 namespace Incidents.Server.Storage;
 
 /// <summary>
 /// Runs the embedded PostgreSQL beside the server: up before anything else starts, started again when it dies, down after
 /// everything else has stopped.
 /// </summary>
-internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres, TimeProvider clock, ILogger<EmbeddedPostgresService> log) : IHostedLifecycleService, IAsyncDisposable
+internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres, NpgsqlDataSource pool, TimeProvider clock, ILogger<EmbeddedPostgresService> log) : IHostedLifecycleService, IAsyncDisposable
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
@@ -39,6 +41,9 @@ internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres,
         await _stopping.CancelAsync();
         await _supervision;
         _stopping.Dispose();
+
+        // Nobody may be cut off: what the pool still holds says goodbye first.
+        pool.Clear();
         await postgres.StopAsync(cancellationToken);
     }
 

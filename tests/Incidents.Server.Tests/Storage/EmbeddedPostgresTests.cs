@@ -109,7 +109,8 @@ public sealed class EmbeddedPostgresTests
     public async Task A_postgres_that_dies_under_a_running_server_is_started_again()
     {
         var postgres = await StartAsync(NewDirectory());
-        await using var service = new EmbeddedPostgresService(postgres, TimeProvider.System, NullLogger<EmbeddedPostgresService>.Instance);
+        await using var pool = NpgsqlDataSource.Create(postgres.ConnectionString);
+        await using var service = new EmbeddedPostgresService(postgres, pool, TimeProvider.System, NullLogger<EmbeddedPostgresService>.Instance);
         await service.StartingAsync(CancellationToken.None);
         await WriteAsync(postgres);
         var before = postgres.PostmasterPid;

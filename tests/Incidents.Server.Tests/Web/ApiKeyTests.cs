@@ -183,7 +183,8 @@ internal sealed class ApiKeyTests
     [Test]
     public async Task A_key_made_on_another_replica_works_here_at_once()
     {
-        var connectionString = await WebTestDatabase.CreateAsync();
+        await using var database = await TestDatabase.CreateAsync();
+        var connectionString = database.ConnectionString;
         await using var here = await WebHost.StartAsync(connectionString: connectionString);
         await using var there = await WebHost.StartAsync(connectionString: connectionString);
         var key = await there.CreateKeyAsync("made there", Scopes.Admin);
@@ -246,7 +247,8 @@ internal sealed class ApiKeyTests
     [Test]
     public async Task Without_a_configured_key_one_is_made_once_even_by_two_replicas_at_once()
     {
-        var connectionString = await WebTestDatabase.CreateAsync();
+        await using var database = await TestDatabase.CreateAsync();
+        var connectionString = database.ConnectionString;
         var made = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => EnsureAsync(connectionString, null)));
 
         Assert.That(made.Count(text => text is not null), Is.EqualTo(1));
@@ -266,7 +268,7 @@ internal sealed class ApiKeyTests
     private static async Task<string?> EnsureAsync(string connectionString, string? configured)
     {
         var options = new DbContextOptionsBuilder<Incidents.Server.Storage.IncidentsDbContext>();
-        WebTestDatabase.Configure(options, connectionString);
+        StoppableDatabase.Configure(options, connectionString);
         await using var db = new Incidents.Server.Storage.IncidentsDbContext(options.Options);
         return await BootstrapKey.EnsureAsync(db, configured, Now, CancellationToken.None);
     }
@@ -278,17 +280,18 @@ internal sealed class DatabaseOutageTests
     [Test]
     public async Task While_the_database_is_away_known_keys_work_unknown_ones_get_503_and_readyz_says_why()
     {
+        await using var database = await StoppableDatabase.StartAsync();
         await using var host = await WebHost.StartAsync(app =>
         {
             app.MapGet("/api/test/memory", () => "fine").RequireAuthorization(Scopes.Read);
             app.MapGet("/api/test/database", async (Incidents.Server.Storage.IncidentsDbContext db) => await db.Set<ApiKey>().CountAsync()).RequireAuthorization(Scopes.Read);
-        });
+        }, connectionString: database.ConnectionString);
         using var known = host.Client();
         using var unknown = host.Client("inc_0123456789_0123456789012345678901234567890123456789012345678901");
         using var anybody = host.Client(null);
         Assert.That((await known.GetAsync("/api/test/database")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
 
-        await WebTestDatabase.StopAsync();
+        await database.StopAsync();
         try
         {
             Assert.That((await known.GetAsync("/api/test/memory")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
@@ -309,7 +312,7 @@ internal sealed class DatabaseOutageTests
         }
         finally
         {
-            await WebTestDatabase.StartAsync();
+            await database.StartAgainAsync();
         }
 
         Assert.That((await known.GetAsync("/api/test/database")).StatusCode, Is.EqualTo(HttpStatusCode.OK));

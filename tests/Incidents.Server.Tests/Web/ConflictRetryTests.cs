@@ -11,18 +11,24 @@ namespace Incidents.Server.Tests.Web;
 
 internal sealed class ConflictRetryTests
 {
+    private TestDatabase _database = null!;
     private IncidentsDbContext _db = null!;
 
     [SetUp]
     public async Task Open()
     {
         var options = new DbContextOptionsBuilder<IncidentsDbContext>();
-        WebTestDatabase.Configure(options, await WebTestDatabase.CreateAsync());
+        _database = await TestDatabase.CreateAsync();
+        StoppableDatabase.Configure(options, _database.ConnectionString);
         _db = new IncidentsDbContext(options.Options);
     }
 
     [TearDown]
-    public ValueTask Close() => _db.DisposeAsync();
+    public async Task Close()
+    {
+        await _db.DisposeAsync();
+        await _database.DisposeAsync();
+    }
 
     [Test]
     public async Task A_handler_that_met_another_writer_runs_again_with_an_empty_change_tracker()
@@ -104,7 +110,7 @@ internal sealed class ConflictRetryTests
     private DbContextOptions<IncidentsDbContext> Options()
     {
         var options = new DbContextOptionsBuilder<IncidentsDbContext>();
-        WebTestDatabase.Configure(options, _db.Database.GetConnectionString()!);
+        StoppableDatabase.Configure(options, _db.Database.GetConnectionString()!);
         return options.Options;
     }
 

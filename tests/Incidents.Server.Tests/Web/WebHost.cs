@@ -25,8 +25,9 @@ internal sealed class WebHost : IAsyncDisposable
     public const string AdminKey = "an admin key that the tests chose";
 
     private readonly WebApplication _app;
+    private readonly TestDatabase? _database;
 
-    private WebHost(WebApplication app, FakeConfiguration configuration, LogLines log) => (_app, Configuration, Log) = (app, configuration, log);
+    private WebHost(WebApplication app, TestDatabase? database, FakeConfiguration configuration, LogLines log) => (_app, _database, Configuration, Log) = (app, database, configuration, log);
 
     public FakeConfiguration Configuration { get; }
 
@@ -36,13 +37,14 @@ internal sealed class WebHost : IAsyncDisposable
 
     public static async Task<WebHost> StartAsync(Action<WebApplication>? map = null, Action<WebApplicationBuilder>? configure = null, string? connectionString = null, string environment = "Production")
     {
-        connectionString ??= await WebTestDatabase.CreateAsync();
+        var database = connectionString is null ? await TestDatabase.CreateAsync() : null;
+        var connection = connectionString ?? database!.ConnectionString;
         var configuration = new FakeConfiguration();
         var log = new LogLines();
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = environment, ApplicationName = typeof(WebModule).Assembly.GetName().Name });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Information" });
         builder.Logging.ClearProviders();
-        builder.Services.AddDbContext<IncidentsDbContext>(o => WebTestDatabase.Configure(o, connectionString));
+        builder.Services.AddDbContext<IncidentsDbContext>(o => StoppableDatabase.Configure(o, connection));
         builder.Services.AddSingleton<IActiveConfiguration>(configuration);
         configure?.Invoke(builder);
         builder.AddWeb();
@@ -56,7 +58,7 @@ internal sealed class WebHost : IAsyncDisposable
             await BootstrapKey.EnsureAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), AdminKey, Instant.FromUtc(2026, 1, 1, 0, 0), CancellationToken.None);
         await app.StartAsync();
         await app.Services.GetRequiredService<ApiKeyCache>().RefreshAsync();
-        return new WebHost(app, configuration, log);
+        return new WebHost(app, database, configuration, log);
     }
 
     /// <summary>A client with this key, or without any.</summary>
@@ -88,6 +90,7 @@ internal sealed class WebHost : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+        if (_database is not null) await _database.DisposeAsync();
     }
 }
 
