@@ -47,6 +47,7 @@ public sealed class DatabaseConnectionTests
     {
         var builder = WebApplication.CreateBuilder(arguments);
         builder.AddDatabaseConnection();
+        builder.AddStorage();
         return builder.Build().Services;
     }
 }

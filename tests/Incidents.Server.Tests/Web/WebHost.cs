@@ -51,6 +51,9 @@ internal sealed class WebHost : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(log);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
 
+        // Only the web module is here: handlers of the stages, which nobody calls, cannot be made.
+        builder.Host.UseDefaultServiceProvider(o => o.ValidateOnBuild = false);
+
         var app = builder.Build();
         app.MapWeb();
         map?.Invoke(app);
