@@ -506,6 +506,11 @@ namespace Incidents.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("incident_number");
 
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
                     b.Property<string>("Labels")
                         .IsRequired()
                         .HasColumnType("jsonb")

@@ -358,7 +358,9 @@ internal sealed class FakeAlertmanager : IAlertmanagerApi
 
     public int Asked { get; private set; }
 
-    public bool Knows(string source) => IsConfigured;
+    public bool Knows(string kind, string source) => IsConfigured;
+
+    public bool KnowsAllOfItsSources { get; set; } = true;
 
     public Task<(IReadOnlyDictionary<string, UpstreamView>? Alerts, string? Why)> ListAsync(CancellationToken cancellationToken)
     {

@@ -25,8 +25,8 @@ public abstract record Settlement
 {
     private Settlement() { }
 
-    /// <summary>It fires; look again at <paramref name="At"/>. <paramref name="Note"/> is told once, when it is new.</summary>
-    public sealed record StillFires(Instant At, string? Note, int Absences) : Settlement;
+    /// <summary>It fires; look again at <paramref name="At"/>. <paramref name="Note"/> is told once, when it is new; <paramref name="IsSent"/>: Alertmanager sends it, so it is not missing any more.</summary>
+    public sealed record StillFires(Instant At, string? Note, int Absences, bool IsSent = false) : Settlement;
 
     /// <summary>It is over; <paramref name="How"/> continues the alert's name in a sentence.</summary>
     public sealed record IsOver(string How) : Settlement;
@@ -43,14 +43,27 @@ public static class SettleRules
     /// </summary>
     public const int AbsencesToEnd = 3;
 
-    public static Settlement Decide(UpstreamView view, Instant lastSeen, int absences, Instant now, Duration settleEvery, Duration staleAfter) => view switch
+    /// <summary>
+    /// Only silence that could have been broken counts: after a start or an outage of ours, senders get this long to come again before anything is taken for stale.
+    /// Longer than Alertmanager waits between tries.
+    /// </summary>
+    public static readonly Duration GraceAfterOutage = Duration.FromMinutes(10);
+
+    /// <param name="view">What Alertmanager says.</param>
+    /// <param name="lastSeen">When the last report was received.</param>
+    /// <param name="absences">How often in a row Alertmanager did not have it.</param>
+    /// <param name="receivingSince">Since when reports could be received without a break.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="settleEvery">See <c>settle_every</c>.</param>
+    /// <param name="staleAfter">See <c>stale_after</c>.</param>
+    public static Settlement Decide(UpstreamView view, Instant lastSeen, int absences, Instant receivingSince, Instant now, Duration settleEvery, Duration staleAfter) => view switch
     {
-        UpstreamView.Active => new Settlement.StillFires(now + staleAfter, null, 0),
+        UpstreamView.Active => new Settlement.StillFires(now + staleAfter, null, 0, IsSent: true),
         UpstreamView.HeldBack(var by) => new Settlement.StillFires(now + settleEvery, by, 0),
         UpstreamView.Absent when absences + 1 >= AbsencesToEnd => new Settlement.IsOver("is gone from Alertmanager, which sent no resolve"),
         UpstreamView.Absent => new Settlement.StillFires(now + settleEvery, null, absences + 1),
-        UpstreamView.Unknown(var why) when now - lastSeen >= staleAfter => new Settlement.IsOver($"was not seen for {InWords(now - lastSeen)} and could not be asked for ({why}); closed as stale"),
-        UpstreamView.Unknown => new Settlement.StillFires(Instant.Min(now + settleEvery, lastSeen + staleAfter), null, absences),
+        UpstreamView.Unknown(var why) when now - lastSeen >= staleAfter && now - receivingSince >= GraceAfterOutage => new Settlement.IsOver($"was not seen for {InWords(now - lastSeen)} and could not be asked for ({why}); closed as stale"),
+        UpstreamView.Unknown => new Settlement.StillFires(now - lastSeen >= staleAfter ? now + settleEvery : Instant.Min(now + settleEvery, lastSeen + staleAfter), null, absences),
         _ => throw new ArgumentOutOfRangeException(nameof(view), view, "A view these rules do not know."),
     };
 

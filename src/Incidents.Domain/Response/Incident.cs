@@ -238,8 +238,8 @@ public sealed class Incident
         return Occasion.Resolved;
     }
 
-    /// <summary>True when an alert that fires now belongs to this ended incident rather than to a new one.</summary>
-    public bool MayReopen(Instant now, Duration within) => State == IncidentState.Resolved && ResolvedAt is { } at && now - at < within;
+    /// <summary>True when an alert that fires now belongs to this ended incident rather than to a new one. Always so until a resolve by hand is verified: it may itself open the incident again.</summary>
+    public bool MayReopen(Instant now, Duration within) => State == IncidentState.Resolved && (VerifyResolveAt is not null || (ResolvedAt is { } at && now - at < within));
 
     /// <summary>Alerts of the group fire soon after the end.</summary>
     public string ReopenByAlerts(IReadOnlyList<FiringAlert> alerts, Instant now)

@@ -9,6 +9,9 @@ internal sealed class AlertRow
 
     public required string Source { get; init; }
 
+    /// <summary>Key of the <see cref="IAlertSource"/> that read it.</summary>
+    public required string Kind { get; init; }
+
     public required string Fingerprint { get; init; }
 
     public Instant StartsAt { get; init; }

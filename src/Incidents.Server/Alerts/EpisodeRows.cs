@@ -13,7 +13,10 @@ namespace Incidents.Server.Alerts;
 internal static class EpisodeRows
 {
     /// <summary>What merging needs of an alert, with the table called <c>a</c>; see <see cref="Read"/>.</summary>
-    public const string Columns = "a.id, a.source, a.fingerprint, a.starts_at, a.status, a.observed_at, a.last_seen_at, a.outcome, a.missing_since, a.incident_number, a.notice_id, a.name, a.upstream_group, a.ends_at, a.settle_at, a.outcome_reason";
+    public const string Columns = "a.id, a.source, a.fingerprint, a.starts_at, a.status, a.observed_at, a.last_seen_at, a.outcome, a.missing_since, a.incident_number, a.notice_id, a.name, a.upstream_group, a.ends_at, a.settle_at, a.outcome_reason, a.kind";
+
+    /// <summary>Ordinal of the first column that a query has behind <see cref="Columns"/>.</summary>
+    public const int ColumnCount = 17;
 
     /// <summary>Tells our advisory locks on fingerprints from those on groups.</summary>
     private const long LockSpace = 1L << 62;
@@ -54,6 +57,7 @@ internal static class EpisodeRows
         EndsAt = reader.IsDBNull(13) ? null : reader.GetFieldValue<Instant>(13),
         SettleAt = reader.IsDBNull(14) ? null : reader.GetFieldValue<Instant>(14),
         OutcomeReason = reader.IsDBNull(15) ? null : reader.GetString(15),
+        Kind = reader.GetString(16),
     };
 
     public static void Write(IngestBatch batch)
@@ -62,7 +66,16 @@ internal static class EpisodeRows
         if (added.Count > 0) Insert(batch, added);
         var changed = batch.Episodes.Where(e => !e.IsNew).ToList();
         if (changed.Count > 0) Update(batch, changed);
+        if (batch.Missing.Count > 0) MarkMissing(batch, batch.Missing);
     }
+
+    private static void MarkMissing(IngestBatch batch, List<EpisodeState> rows) =>
+        // Whoever holds such a row is changing the alert with newer knowledge than ours; skipping it also means that nobody waits for anybody here.
+        batch.Writes.Add("""
+            update alerts a set missing_since = r.missing_since, settle_at = r.settle_at
+            from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) r(id, missing_since, settle_at)
+            where a.id = r.id and a.id in (select id from alerts where id = any($1) and status = 'firing' and missing_since is null order by id for no key update skip locked) and a.last_seen_at <= r.missing_since
+            """, Sql.Column(rows, r => r.Episode.Id), Sql.Column(rows, r => r.MissingSince), Sql.Column(rows, r => r.SettleAt));
 
     private static void Insert(IngestBatch batch, List<EpisodeState> rows)
     {
@@ -78,20 +91,20 @@ internal static class EpisodeRows
 
         batch.Writes.Add("""
             insert into alerts (id, source, fingerprint, starts_at, status, ends_at, name, labels, annotations, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-              group_key, receivers, route_path, config_version, first_inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, absences, settle_at, resolved_at, resolved_reason)
+              group_key, receivers, route_path, config_version, first_inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, absences, settle_at, resolved_at, resolved_reason, kind)
             select id, source, fingerprint, starts_at, status, ends_at, name, labels::jsonb, annotations::jsonb, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-              group_key, string_to_array(receivers, E'\x1f'), string_to_array(route_path, E'\x1f'), $27, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, 0, settle_at, resolved_at, resolved_reason
+              group_key, string_to_array(receivers, E'\x1f'), string_to_array(route_path, E'\x1f'), $27, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, 0, settle_at, resolved_at, resolved_reason, kind
             from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::timestamptz[], $26::timestamptz[], $28::timestamptz[], $29::text[])
+              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::timestamptz[], $26::timestamptz[], $28::timestamptz[], $29::text[], $30::text[])
               r(id, source, fingerprint, starts_at, status, ends_at, name, labels, annotations, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-                group_key, receivers, route_path, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, settle_at, resolved_at, resolved_reason)
+                group_key, receivers, route_path, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, settle_at, resolved_at, resolved_reason, kind)
             """,
             Sql.Column(rows, r => r.Episode.Id), Sql.Column(rows, r => r.Source), Sql.Column(rows, r => r.Fingerprint), Sql.Column(rows, r => r.Episode.StartsAt), Sql.Column(rows, StatusOf), Sql.Column(rows, r => r.EndsAt),
             Sql.Column(rows, r => r.Name), Sql.Column(rows, r => AlertJson.Write(r.Report!.Labels)), Sql.Column(rows, r => AlertJson.Write(r.Report!.Annotations)), Sql.Column(rows, r => r.Report!.GeneratorUrl),
             Sql.Column(rows, r => r.Decision!.Severity), Sql.Column(rows, r => r.Decision!.SeverityWord), Sql.Column(rows, r => r.Outcome), Sql.Column(rows, r => r.OutcomeReason), Sql.Column(rows, r => r.IncidentNumber), Sql.Column(rows, r => r.NoticeId),
             Sql.Column(rows, r => r.Decision!.GroupKey), Sql.Column(rows, r => Sql.Pack(r.Decision!.Receivers)), Sql.Column(rows, r => Sql.Pack(r.Decision!.Path)), Sql.Column(rows, r => r.Item!.Id), Sql.Column(rows, r => r.Item!.ReceivedAt),
             Sql.Column(rows, r => r.Episode.ObservedAt), Sql.Column(rows, r => r.Episode.LastSeenAt), Sql.Column(rows, r => r.UpstreamGroup), Sql.Column(rows, r => r.MissingSince), Sql.Column(rows, r => r.SettleAt),
-            Sql.P(batch.Configuration.Version), Sql.Column(rows, r => r.ResolvedAt), Sql.Column(rows, r => r.ResolvedReason));
+            Sql.P(batch.Configuration.Version), Sql.Column(rows, r => r.ResolvedAt), Sql.Column(rows, r => r.ResolvedReason), Sql.Column(rows, r => r.Kind));
     }
 
     private static void Update(IngestBatch batch, List<EpisodeState> rows)

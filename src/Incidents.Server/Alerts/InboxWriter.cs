@@ -95,7 +95,7 @@ internal sealed partial class InboxWriter(NpgsqlDataSource database, IdBlocks id
                 var bytes = 0;
                 while (batch.Count < MostRows && bytes < MostBytes && _queue.Reader.TryRead(out var waiting))
                 {
-                    // Whoever gave up waiting was told to come again.
+                    // Also what nobody waits for any more: its sender was told to come again, and a repeat changes nothing.
                     batch.Add(waiting);
                     bytes += waiting.Body.Length;
                 }
@@ -115,11 +115,11 @@ internal sealed partial class InboxWriter(NpgsqlDataSource database, IdBlocks id
     {
         try
         {
-            var run = await ids.TakeAsync(batch.Count, cancellationToken).AsTask().WaitAsync(_deadline, clock, cancellationToken);
-            var rows = batch.ConvertAll(w => (Id: run.Next(), Webhook: w));
             using var limit = new CancellationTokenSource(_deadline * 2, clock);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
             await using var connection = await database.OpenConnectionAsync(either.Token);
+            var run = await ids.TakeAsync(connection, batch.Count, either.Token);
+            var rows = batch.ConvertAll(w => (Id: run.Next(), Webhook: w));
 
             // One batch without an explicit transaction is one transaction and one round trip.
             await using var insert = new NpgsqlBatch(connection);
@@ -142,7 +142,7 @@ internal sealed partial class InboxWriter(NpgsqlDataSource database, IdBlocks id
             // A broken commit is no bug but an outage: every request of the batch is told to come again.
             if (!_databaseIsDown) LogDatabaseGone(error);
             _databaseIsDown = true;
-            foreach (var webhook in batch) webhook.Receipt.TrySetResult(new InboxReceipt.Refused("database_unavailable", "The database cannot be reached. Come again; nothing of this request was kept."));
+            foreach (var webhook in batch) webhook.Receipt.TrySetResult(new InboxReceipt.Refused("database_unavailable", "The database cannot be reached, and it is not known whether this request was kept. Come again; a repeat of one that was kept changes nothing."));
             cancellationToken.ThrowIfCancellationRequested();
         }
     }

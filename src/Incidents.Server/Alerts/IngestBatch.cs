@@ -31,6 +31,9 @@ internal sealed class IngestBatch(NpgsqlConnection connection, EngineConfigurati
     /// <summary>Every episode touched by this batch.</summary>
     public List<EpisodeState> Episodes { get; } = [];
 
+    /// <summary>Alerts that a payload of their group no longer holds and of which this batch knows nothing else; they are not locked.</summary>
+    public List<EpisodeState> Missing { get; } = [];
+
     public List<IncidentChange> IncidentChanges { get; } = [];
 
     public List<NoticeChange> NoticeChanges { get; } = [];
@@ -72,7 +75,16 @@ internal sealed class EpisodeState
 
     public required string Source { get; init; }
 
+    /// <summary>Key of the alert source that read it.</summary>
+    public required string Kind { get; init; }
+
     public required string Fingerprint { get; init; }
+
+    /// <summary>True when this batch holds the lock of its fingerprint, so that nobody else changes it meanwhile.</summary>
+    public bool IsLocked { get; set; }
+
+    /// <summary>True once this batch saw it begin to fire.</summary>
+    public bool FiresInBatch { get; set; }
 
     /// <summary>True when there is no row yet.</summary>
     public bool IsNew { get; init; }
@@ -122,4 +134,17 @@ internal sealed record FiredAlert(EpisodeState State, Labels Labels, Labels Anno
 /// <param name="How">"resolved", "gone from Alertmanager", "not seen for 5 h".</param>
 /// <param name="By">Who says so.</param>
 /// <param name="TraceParent">Trace of the webhook that said so.</param>
-internal sealed record EndedAlert(EpisodeState State, string How, Actor By, string? TraceParent);
+internal sealed record EndedAlert(EpisodeState State, string How, Actor By, string? TraceParent)
+{
+    // What it belonged to when it ended: it may fire again within the same batch and belong elsewhere then. One that began in this batch gets its place only after routing.
+    private readonly bool _isRoutedLater = State.FiresInBatch;
+    private readonly long? _incidentNumber = State.IncidentNumber;
+    private readonly long? _noticeId = State.NoticeId;
+
+    /// <summary>False for a duplicate, which no incident ever counted.</summary>
+    public bool WasCounted { get; } = !State.Episode.IsDuplicate;
+
+    public long? IncidentNumber => _isRoutedLater ? State.IncidentNumber : _incidentNumber;
+
+    public long? NoticeId => _isRoutedLater ? State.NoticeId : _noticeId;
+}

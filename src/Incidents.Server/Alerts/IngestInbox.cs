@@ -25,6 +25,9 @@ internal sealed partial class IngestInbox(
 
     private const int AttemptsBeforeQuarantine = 3;
 
+    /// <summary>How the reason of a webhook begins that is readable and yet could not be ingested.</summary>
+    public const string EngineFailed = "The engine failed on it:";
+
     private readonly Dictionary<string, IAlertSource> _sources = sources.ToDictionary(s => s.Kind, StringComparer.Ordinal);
     private readonly IIngestStage[] _stages = [.. stages];
 
@@ -55,9 +58,9 @@ internal sealed partial class IngestInbox(
                 if (rows == 0) break;
                 done += rows;
             }
-            catch (Exception error) when (IsAboutData(error))
+            catch (Exception error) when (IsAboutData(error) && claimed.Count > 0)
             {
-                if (claimed.Count > 0) await BlameAsync(claimed[0], error, cancellationToken);
+                await BlameAsync(claimed[0], error, cancellationToken);
                 done++;
             }
         }
@@ -154,18 +157,18 @@ internal sealed partial class IngestInbox(
             where i.id = $4 and i.state = 'pending' returning i.id, i.state
             """);
         command.Parameters.Add(Sql.P(AttemptsBeforeQuarantine));
-        command.Parameters.Add(Sql.P(AlertText.OneLine($"The engine failed on it: {error.GetType().Name}: {error.Message}", 2000)));
+        command.Parameters.Add(Sql.P(AlertText.OneLine($"{EngineFailed} {error.GetType().Name}: {error.Message}", 2000)));
         command.Parameters.Add(Sql.P(clock.GetCurrentInstant()));
         command.Parameters.Add(Sql.P(id));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (await reader.ReadAsync(cancellationToken)) LogWebhookFailed(error, reader.GetInt64(0), reader.GetString(1));
     }
 
-    /// <summary>True for what the same data would do again; false for a lost connection, a deadlock, a full disk, which pass by themselves.</summary>
+    /// <summary>True for what the same data would do again; false for a lost connection, a deadlock, a full disk, a schema of another version (a replica that is being replaced), which are no fault of the webhook.</summary>
     private static bool IsAboutData(Exception error) => error switch
     {
         OperationCanceledException => false,
-        PostgresException { SqlState: var state } => state[..2] is "21" or "22" or "23" or "42",
+        PostgresException { SqlState: var state } => state[..2] is "21" or "22" or "23",
         NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException => false,
         _ => true,
     };

@@ -38,7 +38,7 @@ internal static class ReceiveWebhook
             bytes = body.Bytes.ToArray();
         }
 
-        var source = http.User.FindFirst(ApiClaims.Source)?.Value ?? kind;
+        var source = http.User.AlertSource();
         switch (await inbox.StoreAsync(source, kind, bytes, Activity.Current?.Id))
         {
             case InboxReceipt.Stored(var id):

@@ -18,7 +18,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
         if (items.All(i => i.Read.Observations.Count == 0 && i.Read.CompleteGroup is null)) return;
 
         var known = await LookUpAsync(batch, items, cancellationToken);
-        var newIds = await ids.TakeAsync(items.Sum(i => i.Read.Observations.Count), cancellationToken);
+        var newIds = await ids.TakeAsync(batch.Connection, items.Sum(i => i.Read.Observations.Count), cancellationToken);
         foreach (var item in items)
         {
             foreach (var report in item.Read.Observations) Merge(batch, known, item, report, newIds);
@@ -61,11 +61,17 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
         lookUp.Add($"select {EpisodeRows.Columns} from alerts a where a.upstream_group = any($1) and a.status = 'firing' and a.missing_since is null", Sql.P(groups));
 
         var known = new Known();
+        var held = sources.Zip(fingerprints).ToHashSet();
         await using var reader = await lookUp.ExecuteReaderAsync(cancellationToken);
         await AdvisoryLocks.SkipAsync(reader, locks.Count, cancellationToken);
         do
         {
-            while (await reader.ReadAsync(cancellationToken)) known.Add(EpisodeRows.Read(reader));
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                var state = EpisodeRows.Read(reader);
+                state.IsLocked = held.Contains((state.Source, state.Fingerprint));
+                known.Add(state);
+            }
         }
         while (await reader.NextResultAsync(cancellationToken));
         return known;
@@ -81,7 +87,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
         {
             case EpisodeStep.Begins:
                 // Its outcome is counted by the stage that finds it.
-                batch.Fired.Add(new FiredAlert(Add(null), report.Labels, report.Annotations, item));
+                Fires(Add(null), item);
                 break;
             case EpisodeStep.FiresAgain(var episode):
                 var again = Known(episode);
@@ -89,7 +95,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                 again.DuplicateOf = null;
                 Touch(again);
                 (again.EndsAt, again.ResolvedAt, again.ResolvedReason) = (null, null, null);
-                batch.Fired.Add(new FiredAlert(again, report.Labels, report.Annotations, item));
+                Fires(again, item);
                 break;
             case EpisodeStep.BeginsAsDuplicate(var of):
                 var original = Known(of);
@@ -128,7 +134,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                     left.Episode = successor with { IsDuplicate = false };
                     if (!left.IsChanged) batch.Episodes.Add(left);
                     left.IsChanged = true;
-                    batch.Fired.Add(new FiredAlert(left, report.Labels, report.Annotations, null));
+                    Fires(left, null);
                 }
 
                 item.Count(AlertOutcome.Resolved);
@@ -142,13 +148,21 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                 break;
         }
 
+        void Fires(EpisodeState state, InboxItem? by)
+        {
+            batch.Fired.Add(new FiredAlert(state, report.Labels, report.Annotations, by));
+            state.FiresInBatch = true;
+        }
+
         EpisodeState Add(EpisodeState? duplicateOf)
         {
             var state = new EpisodeState
             {
                 Episode = new Episode { Id = newIds.Next(), StartsAt = report.StartsAt, IsFiring = true, ObservedAt = item.ReceivedAt, LastSeenAt = item.ReceivedAt, IsDuplicate = duplicateOf is not null },
                 Source = item.Source,
+                Kind = item.Kind,
                 Fingerprint = report.Fingerprint,
+                IsLocked = true,
                 IsNew = true,
                 Name = AlertText.Name(report.Labels),
                 DuplicateOf = duplicateOf,
@@ -183,8 +197,16 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
             state.Episode = state.Episode with { IsMissing = true };
             state.MissingSince = item.ReceivedAt;
             state.SettleAt = item.ReceivedAt + batch.Configuration.Incidents.SettleEvery;
-            if (!state.IsChanged) batch.Episodes.Add(state);
-            state.IsChanged = true;
+            if (state.IsLocked)
+            {
+                if (!state.IsChanged) batch.Episodes.Add(state);
+                state.IsChanged = true;
+            }
+            else
+            {
+                // Another batch may be changing this alert right now: only the mark is written, and only if it still fires then.
+                batch.Missing.Add(state);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Incidents.Server.Alerts;
 using Incidents.Server.Response;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -11,7 +12,7 @@ using NodaTime.Extensions;
 namespace Incidents.Server.Insights;
 
 /// <summary>
-/// Checks the account of the last day once a minute and tells people, by an incident about the engine itself, when it does not balance, when work is overdue,
+/// Checks the account of the last day once a minute and tells people, by an incident about the engine itself, when it does not balance, when work is overdue, when a webhook was set aside,
 /// or when a receiver is parked; resolves that incident when all is well again.
 /// </summary>
 internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
@@ -38,13 +39,32 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
         }
         else
         {
-            var what = string.Join("; ", ledger.Discrepancies.Concat(ledger.Overdue.Where(o => o.Kind != "delivery").Take(5).Select(o => $"{o.Kind} {o.Id} is overdue since {o.Since}: {o.Detail}")));
-            LogUnbalanced(what);
+            // Without counts, which change every minute: a note on the incident is for what is new.
+            var overdue = ledger.Overdue.Where(o => o.Kind != "delivery").GroupBy(o => o.Kind).Select(kind => kind.MinBy(o => o.Since)!).Select(o => $"{o.Kind} {o.Id} is overdue since {o.Since}, the oldest of its kind");
+            var what = string.Join("; ", ledger.Discrepancies.Select(d => d.TrimStart([.. "0123456789 "])).Concat(overdue));
+            LogUnbalanced(string.Join("; ", ledger.Discrepancies.Concat(overdue)));
             await engine.RaiseAsync("ledger", "Incidents cannot account for every alert", Domain.Routing.Severity.Critical, what, cancellationToken);
         }
 
+        await WatchQuarantineAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), engine, now, cancellationToken);
         await WatchReceiversAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), engine, cancellationToken);
         return false;
+    }
+
+    /// <summary>What was set aside may hold a page: somebody must look at it, and either mend and replay it or see that it was nothing.</summary>
+    private static async Task WatchQuarantineAsync(IncidentsDbContext db, EngineIncidents engine, Instant now, CancellationToken cancellationToken)
+    {
+        var since = now - Duration.FromHours(24);
+        var aside = db.Inbox.AsNoTracking().Where(i => i.ReceivedAt >= since && (i.State == InboxRow.IsQuarantined || i.State == InboxRow.Partial));
+        await WatchAsync("ingest", "Incidents failed on a webhook and set it aside", Domain.Routing.Severity.Critical, aside.Where(i => i.Reason!.StartsWith(IngestInbox.EngineFailed)));
+        await WatchAsync("quarantine", "A webhook could not be read", Domain.Routing.Severity.Warning, aside.Where(i => !i.Reason!.StartsWith(IngestInbox.EngineFailed)));
+
+        async Task WatchAsync(string what, string title, string severity, IQueryable<InboxRow> found)
+        {
+            var newest = await found.OrderByDescending(i => i.Id).Select(i => new { i.Id, i.Source, i.Reason }).FirstOrDefaultAsync(cancellationToken);
+            if (newest is null) await engine.ClearAsync(what, "What was set aside in the last 24 hours has been replayed, or is older.", cancellationToken);
+            else await engine.RaiseAsync(what, title, severity, $"The newest is rcp_{newest.Id} from {newest.Source}: {newest.Reason} All of them: GET /api/v1/inbox?state=quarantined and state=partial; POST /api/v1/inbox/rcp_{newest.Id}/replay after a fix.", cancellationToken);
+        }
     }
 
     private static async Task WatchReceiversAsync(IncidentsDbContext db, EngineIncidents engine, CancellationToken cancellationToken)

@@ -116,7 +116,7 @@ internal sealed partial class FailOverDue(
 
     private async Task QueueAsync(NpgsqlBatch writes, List<(Due From, string To)> next, Instant now, CancellationToken cancellationToken)
     {
-        var run = await ids.TakeAsync(next.Count * 2, cancellationToken);
+        var run = await ids.TakeAsync(writes.Connection!, next.Count * 2, cancellationToken);
         writes.Add("""
             insert into notification_threads (id, incident_number, notice_id, receiver, shown_revision, log_cursor, may_have_arrived)
             select id, incident, notice, receiver, 0, 0, false from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) r(id, incident, notice, receiver) on conflict do nothing

@@ -34,7 +34,7 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
 
         if (wanted.Count == 0) return;
         var rows = wanted.Select(w => (w.Key.Incident, w.Key.Notice, w.Key.Receiver, w.Value.Occasion, w.Value.Trace)).ToList();
-        var run = await ids.TakeAsync(rows.Count * 2, cancellationToken);
+        var run = await ids.TakeAsync(writes.Connection!, rows.Count * 2, cancellationToken);
         writes.Add("""
             insert into notification_threads (id, incident_number, notice_id, receiver, shown_revision, log_cursor, may_have_arrived)
             select id, incident, notice, receiver, 0, 0, false from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) r(id, incident, notice, receiver)

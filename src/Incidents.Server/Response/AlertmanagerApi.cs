@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Incidents.Domain.Alerts;
+using Incidents.Server.Alerts.Sources;
 using Microsoft.Extensions.Options;
 
 namespace Incidents.Server.Response;
@@ -10,14 +11,19 @@ internal sealed class AlertmanagerOptions
     /// <summary>Base address, with its path prefix if it has one: <c>http://alertmanager:9093</c>. Absent: nobody is asked, and alerts not heard of end by time-out.</summary>
     public Uri? Url { get; set; }
 
-    /// <summary>Sources (names of ingest keys) whose alerts this Alertmanager knows. Empty: all but Grafana's.</summary>
+    /// <summary>Sources (the <c>source</c> of an ingest key, or its name) whose alerts this Alertmanager knows. Empty: all that post Alertmanager's webhooks; then it is believed about alerts it does not have only while they all come from one source.</summary>
     public List<string> Sources { get; } = [];
 }
 
 /// <summary>Asks Alertmanager what it has.</summary>
 internal interface IAlertmanagerApi
 {
-    bool Knows(string source);
+    /// <param name="kind">Key of the alert source that read the alert.</param>
+    /// <param name="source">Who sent it.</param>
+    bool Knows(string kind, string source);
+
+    /// <summary>True when it was said which sources it serves, so that what it does not have is gone.</summary>
+    bool KnowsAllOfItsSources { get; }
 
     /// <summary>All alerts it has, by fingerprint; or why it could not be asked.</summary>
     Task<(IReadOnlyDictionary<string, UpstreamView>? Alerts, string? Why)> ListAsync(CancellationToken cancellationToken);
@@ -28,11 +34,13 @@ internal sealed class AlertmanagerApi(IHttpClientFactory http, IOptionsMonitor<A
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
-    public bool Knows(string source)
+    public bool Knows(string kind, string source)
     {
         var current = options.CurrentValue;
-        return current.Url is not null && (current.Sources.Count == 0 ? source != "grafana" : current.Sources.Contains(source));
+        return current.Url is not null && kind == AlertmanagerSource.Key && (current.Sources.Count == 0 || current.Sources.Contains(source));
     }
+
+    public bool KnowsAllOfItsSources => options.CurrentValue.Sources.Count > 0;
 
     public async Task<(IReadOnlyDictionary<string, UpstreamView>? Alerts, string? Why)> ListAsync(CancellationToken cancellationToken)
     {

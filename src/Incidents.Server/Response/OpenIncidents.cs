@@ -28,7 +28,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
             .ToList();
 
         // Alerts that fired and ended within this batch have their incident's number only after the first half.
-        var subjects = await LoadAsync(batch, groups, [.. batch.Ended.Where(e => e.State.IncidentNumber is not null).Select(e => e.State.IncidentNumber!.Value)], [.. batch.Ended.Where(e => e.State.NoticeId is not null).Select(e => e.State.NoticeId!.Value)], cancellationToken);
+        var subjects = await LoadAsync(batch, groups, [.. batch.Ended.Select(e => e.IncidentNumber).OfType<long>()], [.. batch.Ended.Select(e => e.NoticeId).OfType<long>()], cancellationToken);
         await FireAsync(batch, groups, subjects, cancellationToken);
         End(batch, subjects);
 
@@ -74,7 +74,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     {
         var fresh = groups.Where(g => g.Paging.Count > 0 && subjects.ForGroup(g.Id, batch.Now, batch.Configuration.Incidents.ReopenWithin) is null).ToList();
         var numbers = await TakeNumbersAsync(batch.Connection, fresh.Count, cancellationToken);
-        var noticeIds = await ids.TakeAsync(groups.Count(g => g.Informing.Count > 0), cancellationToken);
+        var noticeIds = await ids.TakeAsync(batch.Connection, groups.Count(g => g.Informing.Count > 0), cancellationToken);
         var next = 0;
         foreach (var group in groups)
         {
@@ -135,7 +135,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
 
         foreach (var alert in group.Informing)
         {
-            alert.State.NoticeId = notice.Id;
+            (alert.State.NoticeId, alert.State.IncidentNumber) = (notice.Id, null);
             (alert.State.Outcome, alert.State.OutcomeReason) = (AlertOutcome.Informed, null);
             alert.Item?.Count(AlertOutcome.Informed);
         }
@@ -146,15 +146,15 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     private static void End(IngestBatch batch, Subjects subjects)
     {
         // Duplicates were never counted on their incident.
-        var ended = batch.Ended.Where(e => !e.State.Episode.IsDuplicate).ToList();
-        foreach (var group in ended.Where(e => e.State.IncidentNumber is not null).GroupBy(e => (Number: subjects.Speaking(e.State.IncidentNumber!.Value), e.How, e.By)))
+        var ended = batch.Ended.Where(e => e.WasCounted).ToList();
+        foreach (var group in ended.Where(e => e.IncidentNumber is not null).GroupBy(e => (Number: subjects.Speaking(e.IncidentNumber!.Value), e.How, e.By)))
         {
             var incident = subjects.Incidents[group.Key.Number];
             var occasion = incident.Leave([.. group.Select(e => e.State.Name)], group.Key.How, group.Key.By, batch.Now);
             batch.IncidentChanges.Add(new IncidentChange(incident, occasion, group.First().TraceParent));
         }
 
-        foreach (var group in ended.Where(e => e.State.NoticeId is not null).GroupBy(e => e.State.NoticeId!.Value))
+        foreach (var group in ended.Where(e => e.NoticeId is not null).GroupBy(e => e.NoticeId!.Value))
         {
             var notice = subjects.Notices[group.Key];
             batch.NoticeChanges.Add(new NoticeChange(notice, notice.Leave(group.Count(), batch.Now), group.First().TraceParent));
@@ -163,7 +163,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
 
     private static void Assign(FiredAlert alert, long incident, string outcome)
     {
-        alert.State.IncidentNumber = incident;
+        (alert.State.IncidentNumber, alert.State.NoticeId) = (incident, null);
         (alert.State.Outcome, alert.State.OutcomeReason) = (outcome, null);
         alert.Item?.Count(outcome);
     }

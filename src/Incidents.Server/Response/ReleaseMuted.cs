@@ -56,7 +56,7 @@ internal sealed class ReleaseMuted(NpgsqlDataSource database, IActiveConfigurati
                     var state = EpisodeRows.Read(reader);
                     state.IsChanged = true;
                     batch.Episodes.Add(state);
-                    batch.Fired.Add(new FiredAlert(state, AlertJson.Read(reader.GetString(16)), AlertJson.Read(reader.GetString(17)), null));
+                    batch.Fired.Add(new FiredAlert(state, AlertJson.Read(reader.GetString(EpisodeRows.ColumnCount)), AlertJson.Read(reader.GetString(EpisodeRows.ColumnCount + 1)), null));
                 }
             }
 

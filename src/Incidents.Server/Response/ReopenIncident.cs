@@ -22,7 +22,7 @@ internal sealed class ReopenIncidentHandler(IncidentWork work) : ICommandHandler
         {
             return await work.ChangeAsync(command.Number, command.IfRevision, "incident.reopen", (incident, by, now) => incident.Reopen(by, command.Reason, now), cancellationToken);
         }
-        catch (DbUpdateException error) when (error.InnerException is PostgresException { ConstraintName: "ux_incidents_open_group" })
+        catch (DbUpdateException error) when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
         {
             // The group has an open incident by now; there is never a second one.
             return new IncidentAnswer.Impossible("Its alerts have opened a newer incident meanwhile; work on that one.");

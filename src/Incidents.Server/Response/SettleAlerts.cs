@@ -1,6 +1,7 @@
 using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
+using Incidents.Server.Alerts.Sources;
 using Incidents.Server.Configuration;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -20,34 +21,51 @@ internal sealed partial class SettleAlerts(
 {
     private const int MostPerRun = 500;
 
+    /// <summary>Looks further apart than this: the process was stopped, or the database was away, and nothing could be received.</summary>
+    private static readonly Duration LongestPauseOfLooks = Duration.FromMinutes(1);
+
+    private Instant _receivingSince = clock.GetCurrentInstant();
+    private Instant _lastLook = clock.GetCurrentInstant();
+
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         var now = Clock.GetCurrentInstant();
         var due = await DueAsync(now, cancellationToken);
+        if (now - _lastLook > LongestPauseOfLooks) _receivingSince = now;
+        _lastLook = now;
         if (due.Count == 0) return false;
 
-        var answer = due.Any(d => alertmanager.Knows(d.Source)) ? await alertmanager.ListAsync(cancellationToken) : default;
-        UpstreamView View(string source, string fingerprint) =>
-            !alertmanager.Knows(source) ? new UpstreamView.Unknown("no Alertmanager is configured for it")
+        var answer = due.Any(d => alertmanager.Knows(d.Kind, d.Source)) ? await alertmanager.ListAsync(cancellationToken) : default;
+        var speaksForAll = alertmanager.KnowsAllOfItsSources || !await ComeFromSeveralAsync(cancellationToken);
+        UpstreamView View(EpisodeState state) =>
+            !alertmanager.Knows(state.Kind, state.Source) ? new UpstreamView.Unknown("no Alertmanager is configured for it")
             : answer.Alerts is null ? new UpstreamView.Unknown(answer.Why ?? "no answer")
-            : answer.Alerts.TryGetValue(fingerprint, out var view) ? view : new UpstreamView.Absent();
+            : answer.Alerts.TryGetValue(state.Fingerprint, out var view) ? view
+            : speaksForAll ? new UpstreamView.Absent() : new UpstreamView.Unknown("several sources send alerts, and Alertmanager__Sources does not say which of them this Alertmanager serves");
 
         await ApplyAsync(due, View, now, cancellationToken);
         return due.Count == MostPerRun;
     }
 
-    private async Task<List<(long Id, string Source, string Fingerprint)>> DueAsync(Instant now, CancellationToken cancellationToken)
+    private async Task<bool> ComeFromSeveralAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("select id, source, fingerprint from alerts where settle_at <= $1 and status = 'firing' order by settle_at limit $2");
+        await using var command = database.CreateCommand("select (select min(source) from alerts where status = 'firing' and kind = $1) is distinct from (select max(source) from alerts where status = 'firing' and kind = $1)");
+        command.Parameters.Add(Sql.P(AlertmanagerSource.Key));
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    private async Task<List<(long Id, string Kind, string Source, string Fingerprint)>> DueAsync(Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("select id, kind, source, fingerprint from alerts where settle_at <= $1 and status = 'firing' order by settle_at limit $2");
         command.Parameters.Add(Sql.P(now));
         command.Parameters.Add(Sql.P(MostPerRun));
-        var due = new List<(long, string, string)>();
+        var due = new List<(long, string, string, string)>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) due.Add((reader.GetInt64(0), reader.GetString(1), reader.GetString(2)));
+        while (await reader.ReadAsync(cancellationToken)) due.Add((reader.GetInt64(0), reader.GetString(1), reader.GetString(2), reader.GetString(3)));
         return due;
     }
 
-    private async Task ApplyAsync(List<(long Id, string Source, string Fingerprint)> due, Func<string, string, UpstreamView> view, Instant now, CancellationToken cancellationToken)
+    private async Task ApplyAsync(List<(long Id, string Kind, string Source, string Fingerprint)> due, Func<EpisodeState, UpstreamView> view, Instant now, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -65,15 +83,16 @@ internal sealed partial class SettleAlerts(
             while (await reader.ReadAsync(cancellationToken))
             {
                 var state = EpisodeRows.Read(reader);
-                var told = reader.IsDBNull(17) ? null : reader.GetString(17);
-                switch (SettleRules.Decide(view(state.Source, state.Fingerprint), state.Episode.LastSeenAt, reader.GetInt16(16), now, rules.SettleEvery, rules.StaleAfter))
+                var told = reader.IsDBNull(EpisodeRows.ColumnCount + 1) ? null : reader.GetString(EpisodeRows.ColumnCount + 1);
+                switch (SettleRules.Decide(view(state), state.Episode.LastSeenAt, reader.GetInt16(EpisodeRows.ColumnCount), _receivingSince, now, rules.SettleEvery, rules.StaleAfter))
                 {
                     case Settlement.StillFires still:
                         waiting.Add((state.Episode.Id, still));
                         if (still.Note is { } note && note != told) notes.Add((state, note));
                         break;
                     case Settlement.IsOver(var how):
-                        state.Episode = state.Episode with { IsFiring = false, ObservedAt = now };
+                        // ObservedAt stays: this end rests on no report, so any report that comes is newer than what we know.
+                        state.Episode = state.Episode with { IsFiring = false };
                         (state.EndsAt, state.ResolvedAt, state.ResolvedReason, state.SettleAt, state.IsChanged) = (now, now, how, null, true);
                         batch.Episodes.Add(state);
                         batch.Ended.Add(new EndedAlert(state, how, Actor.Engine, null));
@@ -84,6 +103,10 @@ internal sealed partial class SettleAlerts(
         }
 
         await stages.RunAsync(batch, cancellationToken);
+        var entries = notes.Where(n => n.State.IncidentNumber is not null).Select(n => new TimelineEntry(n.State.IncidentNumber!.Value, now, EntryKind.AlertMissing, $"{n.State.Name} is no longer sent: {n.Note} in Alertmanager. It still fires.", Actor.Engine)).ToList();
+
+        // Incidents before their alerts, as everywhere.
+        if (entries.Count > 0) batch.Writes.Add("select number from incidents where number = any($1) order by number for no key update", Sql.P(entries.Select(e => e.IncidentNumber).Distinct().ToArray()));
         EpisodeRows.Write(batch);
         if (waiting.Count > 0)
         {
@@ -92,15 +115,10 @@ internal sealed partial class SettleAlerts(
                 from unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::text[], $5::bool[]) r(id, settle_at, absences, note, active) where a.id = r.id
                 """,
                 Sql.Column(waiting, w => w.Id), Sql.Column(waiting, w => w.Settled.At), Sql.Column(waiting, w => (short)w.Settled.Absences), Sql.Column(waiting, w => w.Settled.Note),
-                Sql.Column(waiting, w => w.Settled is { Note: null, Absences: 0 } && w.Settled.At - now == rules.StaleAfter));
+                Sql.Column(waiting, w => w.Settled.IsSent));
         }
 
-        var entries = notes.Where(n => n.State.IncidentNumber is not null).Select(n => new TimelineEntry(n.State.IncidentNumber!.Value, now, EntryKind.AlertMissing, $"{n.State.Name} is no longer sent: {n.Note} in Alertmanager. It still fires.", Actor.Engine)).ToList();
-        if (entries.Count > 0)
-        {
-            batch.Writes.Add("select number from incidents where number = any($1) order by number for no key update", Sql.P(entries.Select(e => e.IncidentNumber).Distinct().ToArray()));
-            IncidentRows.AppendEntries(batch.Writes, entries);
-        }
+        if (entries.Count > 0) IncidentRows.AppendEntries(batch.Writes, entries);
 
         if (batch.Writes.BatchCommands.Count > 0) await batch.Writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);

@@ -14,7 +14,8 @@ internal sealed class DecideRoutes : IIngestStage
             state.Decision = decision;
             if (decision.MutedBy is null) continue;
 
-            (state.Outcome, state.OutcomeReason) = (AlertOutcome.Suppressed, decision.MutedBy);
+            // It belongs to nothing while it is muted: what it belonged to before has counted it out.
+            (state.Outcome, state.OutcomeReason, state.IncidentNumber, state.NoticeId) = (AlertOutcome.Suppressed, decision.MutedBy, null, null);
             item?.Count(AlertOutcome.Suppressed);
         }
 

@@ -27,8 +27,8 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
         {
             try
             {
-                while (await WorkAsync(stoppingToken)) health.Beat(name, Clock);
-                health.Beat(name, Clock);
+                while (await WorkAsync(stoppingToken)) health.Beat(name, look, Clock);
+                health.Beat(name, look, Clock);
                 if (failures > 0) LogRecovered(name);
                 failures = 0;
                 if (signal is not null) await signal.WaitAsync(look, Clock, stoppingToken);
@@ -42,7 +42,7 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
             {
                 // A deadlock or a lost connection passes by itself; a bug is repeated loudly, but must not stop the work of others.
                 failures++;
-                health.Fail(name, error.Message, Clock);
+                health.Fail(name, look, error.Message, Clock);
                 if (error is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }) LogRetried(name, error.Message);
                 else if (failures == 1 || failures % 20 == 0) LogFailed(error, name, failures);
                 var pause = TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 50 * Math.Pow(2, Math.Min(failures, 10))));

@@ -11,12 +11,16 @@ internal sealed class WorkerHealth
 
     public IReadOnlyDictionary<string, State> States => _states;
 
-    public void Beat(string worker, TimeProvider clock) => _states[worker] = new State(clock.GetCurrentInstant(), null);
+    /// <param name="worker">Which.</param>
+    /// <param name="look">How long it may sleep until its next look.</param>
+    /// <param name="clock">The time.</param>
+    public void Beat(string worker, TimeSpan look, TimeProvider clock) => _states[worker] = new State(clock.GetCurrentInstant(), Duration.FromTimeSpan(look), null);
 
-    public void Fail(string worker, string error, TimeProvider clock) =>
-        _states.AddOrUpdate(worker, new State(clock.GetCurrentInstant(), error), (_, old) => old with { Error = error });
+    public void Fail(string worker, TimeSpan look, string error, TimeProvider clock) =>
+        _states.AddOrUpdate(worker, new State(clock.GetCurrentInstant(), Duration.FromTimeSpan(look), error), (_, old) => old with { Error = error });
 
     /// <param name="LastBeat">Last successful look.</param>
+    /// <param name="Look">How long it may sleep between looks.</param>
     /// <param name="Error">Why the looks since then failed; null when they did not.</param>
-    internal sealed record State(Instant LastBeat, string? Error);
+    internal sealed record State(Instant LastBeat, Duration Look, string? Error);
 }

@@ -6,7 +6,7 @@ namespace Incidents.Server.Storage;
 /// Ids for rows written in bulk: taken from the sequence <c>row_ids</c> a thousand at a time, so that a batch can link its rows to each other before it is sent.
 /// Ids grow within one process; they say nothing of order between replicas. A block lost with its process leaves a gap, which nobody minds.
 /// </summary>
-internal sealed class IdBlocks(NpgsqlDataSource database) : IDisposable
+internal sealed class IdBlocks : IDisposable
 {
     private const int BlockSize = 1000;
 
@@ -16,7 +16,10 @@ internal sealed class IdBlocks(NpgsqlDataSource database) : IDisposable
     public void Dispose() => _gate.Dispose();
 
     /// <summary>As many fresh ids as asked for, in growing order.</summary>
-    public async ValueTask<IdRun> TakeAsync(int count, CancellationToken cancellationToken)
+    /// <param name="connection">The caller's own: a second one, taken while the first is held, would let a full pool wait for itself. A rollback gives no id back.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    public async ValueTask<IdRun> TakeAsync(NpgsqlConnection connection, int count, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
@@ -24,7 +27,7 @@ internal sealed class IdBlocks(NpgsqlDataSource database) : IDisposable
             if (_free.Count < count)
             {
                 var blocks = (count - _free.Count + BlockSize - 1) / BlockSize;
-                await using var command = database.CreateCommand("select nextval('row_ids') from generate_series(1, $1)");
+                await using var command = new NpgsqlCommand("select nextval('row_ids') from generate_series(1, $1)", connection);
                 command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = blocks });
                 await using var reader = await command.ExecuteReaderAsync(cancellationToken);
                 while (await reader.ReadAsync(cancellationToken))

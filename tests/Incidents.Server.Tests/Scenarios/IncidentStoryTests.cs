@@ -189,24 +189,25 @@ internal sealed class IncidentStoryTests
 
 internal sealed class MuteTests
 {
+    private static readonly string QuietFirst = Engine.Routing.Replace("route:\n", """
+        time_intervals:
+          - name: night
+            time_intervals:
+              - times: [{start_time: "09:00", end_time: "09:30"}]
+        route:
+
+        """, StringComparison.Ordinal) + """
+
+          routes:
+            - name: quiet
+              matchers: ['alertname="DiskFull"']
+              mute_time_intervals: [night]
+        """;
+
     [Test]
     public async Task What_a_time_interval_mutes_pages_when_the_interval_ends()
     {
-        var routing = Engine.Routing.Replace("route:\n", """
-            time_intervals:
-              - name: night
-                time_intervals:
-                  - times: [{start_time: "09:00", end_time: "09:30"}]
-            route:
-
-            """, StringComparison.Ordinal) + """
-
-              routes:
-                - name: quiet
-                  matchers: ['alertname="DiskFull"']
-                  mute_time_intervals: [night]
-            """;
-        await using var engine = await StartAsync(routing);
+        await using var engine = await StartAsync(QuietFirst);
         var receipt = await engine.Receives(Firing("DiskFull").As("critical"));
         Assert.That(await engine.OutcomesOf(receipt), Is.EqualTo("ingested: suppressed 1"));
         await engine.Passes(Minutes(29));
@@ -214,6 +215,20 @@ internal sealed class MuteTests
         await engine.Passes(Minutes(2));
         Assert.That((await engine.TheIncident())["state"]!.GetValue<string>(), Is.EqualTo("triggered"));
         Assert.That(engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
+        await engine.ExpectsAllAccountedFor();
+    }
+
+    [Test]
+    public async Task The_end_of_an_alert_that_is_muted_by_now_takes_nothing_from_the_incident_it_was_in_before()
+    {
+        await using var engine = await StartAsync(QuietFirst.Replace("start_time: \"09:00\"", "start_time: \"09:10\"", StringComparison.Ordinal));
+        await engine.Receives(Firing("DiskFull").With("instance", "a"), Firing("DiskFull").With("instance", "b"));
+        await engine.Receives(Resolved("DiskFull").With("instance", "a"));
+        await engine.Passes(Minutes(11));
+        Assert.That(await engine.OutcomesOf(await engine.Receives(Firing("DiskFull").With("instance", "a"))), Is.EqualTo("ingested: suppressed 1"));
+        await engine.Receives(Resolved("DiskFull").With("instance", "a"));
+        var incident = await engine.TheIncident();
+        Assert.That((incident["state"]!.GetValue<string>(), incident["firing_alerts"]!.GetValue<int>()), Is.EqualTo(("triggered", 1)));
         await engine.ExpectsAllAccountedFor();
     }
 }

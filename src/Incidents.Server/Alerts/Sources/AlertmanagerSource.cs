@@ -15,7 +15,9 @@ namespace Incidents.Server.Alerts.Sources;
 /// </summary>
 internal class AlertmanagerSource : IAlertSource
 {
-    public virtual string Kind => "alertmanager";
+    public const string Key = "alertmanager";
+
+    public virtual string Kind => Key;
 
     public ReadWebhook Read(ReadOnlySpan<byte> body, Instant receivedAt)
     {

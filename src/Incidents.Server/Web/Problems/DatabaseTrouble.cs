@@ -13,6 +13,9 @@ internal static class DatabaseTrouble
     /// <summary>Two transactions met: running this one again is the remedy (serialization failure, deadlock).</summary>
     public static bool IsConflict(Exception exception) => Find(exception) is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
 
+    /// <summary>A text that PostgreSQL cannot hold: a NUL, or bytes that are no UTF-8.</summary>
+    public static bool IsText(Exception exception) => Find(exception) is PostgresException { SqlState: PostgresErrorCodes.CharacterNotInRepertoire or PostgresErrorCodes.UntranslatableCharacter };
+
     public static bool IsUniqueViolation(Exception exception) => Find(exception) is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
 
     /// <summary>In words for an operator, without host names, passwords or statements.</summary>
