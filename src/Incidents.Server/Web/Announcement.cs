@@ -28,7 +28,7 @@ internal static class Announcement
         }
         else
         {
-            output.WriteLine("Admin key: the one printed at the first start, or Auth__BootstrapKey.");
+            output.WriteLine(app.Services.GetRequiredService<IOptions<AuthOptions>>().Value.BootstrapKey is { Length: > 0 } ? "Admin key: the one in Auth__BootstrapKey." : "Admin key: the one printed at the first start.");
         }
 
         output.WriteLine($"""

@@ -220,6 +220,11 @@ public sealed class PageTests
         await _host.FireAsync("DiskFull", new() { ["severity"] = "warning", ["instance"] = "db-1", ["service"] = "orders" }, new() { ["summary"] = "Disk of db-1 is 91 % full" });
         await _host.FireAsync("DeployDone", new() { ["severity"] = "info", ["service"] = "web" }, [], opens: false);
         await _host.OpenAsync("Payments feel slow, says support", "warning");
+        var over = await _host.OpenAsync("Search was slow");
+        await _host.DoAsync(over, "acknowledge");
+        await _host.DoAsync(over, "notes", new { text = "The index was being rebuilt." });
+        await _host.DoAsync(over, "resolve", new { resolution = "Waited for the index." });
+        await Eventually.IsAsync(async () => (await _host.GetAsync("/api/v1/post-mortems"))["items"]!.AsArray().Count(p => p!["status"]!.GetValue<string>() == "draft"), Is.EqualTo(1), "the draft is written");
         var alert = (await _host.GetAsync("/api/v1/alerts"))["items"]![0]!["id"]!.GetValue<long>();
         await using var empty = await UiHost.StartAsync();
         var shots = Environment.GetEnvironmentVariable("INCIDENTS_SHOTS");
@@ -236,6 +241,7 @@ public sealed class PageTests
                 await CheckAsync(page, "/", $"list-{theme}-{width}");
                 await CheckAsync(page, $"/i/{number}", $"incident-{theme}-{width}");
                 await CheckAsync(page, $"/alerts/{alert}", $"alert-{theme}-{width}");
+                await CheckAsync(page, $"/i/{over}/post-mortem", $"post-mortem-{theme}-{width}");
 
                 await using var none = await Browser.NewContextAsync(empty, width, theme: theme);
                 page = await Browser.SignInAsync(none);
@@ -247,7 +253,7 @@ public sealed class PageTests
         {
             await page.GotoAsync(path);
             if (await page.Locator("#live").CountAsync() > 0) await Expect(page.Locator("#live")).ToHaveTextAsync("Live");
-            if (shots is not null) await page.ScreenshotAsync(new() { Path = Path.Combine(shots, name + ".png") });
+            if (shots is not null) await page.ScreenshotAsync(new() { Path = Path.Combine(shots, name + ".png"), FullPage = true });
             var result = await page.RunAxe();
             var serious = result.Violations.Where(v => v.Impact is "serious" or "critical").Select(v => $"{v.Id}: {v.Help} {string.Join(" ", v.Nodes.Select(n => n.Html))}");
             Assert.That(serious, Is.Empty, name);

@@ -5,6 +5,7 @@ using Incidents.Server.Web;
 using Incidents.Server.Web.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -58,6 +59,29 @@ internal sealed class HealthTests
         Assert.That(checks["throws"], Does.StartWith("failed").And.Not.Contain("secret"));
         Assert.That(checks["hangs"], Is.EqualTo("failed: no answer within 1 s"));
         Assert.That(checks["database"], Does.StartWith("ok"));
+    }
+
+    [Test]
+    public async Task Checks_that_ask_the_database_do_so_side_by_side()
+    {
+        await using var host = await WebHost.StartAsync(configure: b =>
+        {
+            foreach (var name in new[] { "one", "two" })
+            {
+                b.Services.AddScoped<IReadinessCheck>(services =>
+                {
+                    var db = services.GetRequiredService<Incidents.Server.Storage.IncidentsDbContext>();
+                    return new Check(name, async () =>
+                    {
+                        await db.Database.ExecuteSqlAsync($"select pg_sleep(0.1)");
+                        return ReadinessResult.Ok();
+                    });
+                });
+            }
+        });
+        using var anybody = host.Client(null);
+        var answer = await anybody.GetAsync("/readyz");
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), await answer.Content.ReadAsStringAsync());
     }
 
     [Test]

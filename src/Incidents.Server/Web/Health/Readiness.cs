@@ -54,14 +54,18 @@ internal sealed partial class Readiness(IServiceScopeFactory scopes, TimeProvide
 
     private async Task<(ReadinessReport, Instant)> MakeAsync()
     {
-        await using var scope = scopes.CreateAsyncScope();
-        var checks = await Task.WhenAll(scope.ServiceProvider.GetServices<IReadinessCheck>().Select(RunAsync));
+        int count;
+        await using (var scope = scopes.CreateAsyncScope()) count = scope.ServiceProvider.GetServices<IReadinessCheck>().Count();
+        var checks = await Task.WhenAll(Enumerable.Range(0, count).Select(RunAsync));
         var status = checks.Any(c => c.Status == "failed") ? "unready" : checks.Any(c => c.Status == "degraded") ? "degraded" : "ready";
         return (new ReadinessReport(status, checks), clock.GetCurrentInstant());
     }
 
-    private async Task<ReadinessFinding> RunAsync(IReadinessCheck check)
+    private async Task<ReadinessFinding> RunAsync(int index)
     {
+        // A scope for each: checks run side by side and may not share what a scope shares, such as the DbContext.
+        await using var scope = scopes.CreateAsyncScope();
+        var check = scope.ServiceProvider.GetServices<IReadinessCheck>().ElementAt(index);
         using var limit = new CancellationTokenSource(Limit, clock);
         try
         {
@@ -72,6 +76,10 @@ internal sealed partial class Readiness(IServiceScopeFactory scopes, TimeProvide
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
             return new(check.Name, "failed", "no answer within 1 s");
+        }
+        catch (Exception e) when (DatabaseTrouble.IsUnavailable(e))
+        {
+            return new(check.Name, "failed", DatabaseTrouble.InWords(e));
         }
         catch (Exception e)
         {
