@@ -69,7 +69,7 @@ public static class DraftPostMortem
     {
         var opened = Ids(timeline.Where(e => e.Kind is EntryKind.Opened or EntryKind.AlertJoined));
         var sentences = ImmutableArray.CreateBuilder<DraftSentence>();
-        sentences.Add(new($"{PostMortemText.Plain(incident.Title)} was a {incident.Severity} incident with {Count(incident.TotalAlerts, "alert")} that began at {PostMortemText.Time(incident.Since)}.", opened));
+        sentences.Add(new($"{PostMortemText.Plain(incident.Title)} was a {incident.Severity} incident {(incident.TotalAlerts == 0 ? "that no alert reported; it" : $"with {Count(incident.TotalAlerts, "alert")} that")} began at {PostMortemText.Time(incident.Since)}.", opened));
         if (resolved is not null)
             sentences.Add(new($"It was resolved at {PostMortemText.Time(resolved.At)}, {PostMortemText.Length(resolved.At - incident.OpenedAt)} after it was detected.", [resolved.Id]));
         if (header.Reopened > 0) sentences.Add(new($"It reopened {Count(header.Reopened, "time")}.", Ids(timeline.Where(e => e.Kind == EntryKind.Reopened))));

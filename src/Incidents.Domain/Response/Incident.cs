@@ -301,7 +301,7 @@ public sealed class Incident
         if (State == IncidentState.Closed) return Over("resolved");
 
         ToResolved(by, now, byAlerts: false);
-        Note(now, EntryKind.Resolved, $"Resolved by {by.Name}{(string.IsNullOrWhiteSpace(how) ? "" : ": " + how.Trim())}.", by);
+        Note(now, EntryKind.Resolved, $"Resolved by {by.Name}{(string.IsNullOrWhiteSpace(how) ? "" : ": " + how.Trim().TrimEnd('.'))}.", by);
         if (FiringAlerts == 0) return new IncidentOutcome.Changed(Occasion.Resolved);
 
         VerifyResolveAt = now + verifyAfter;
