@@ -16,9 +16,10 @@ internal static class NotificationsModule
             .AddSingleton<DeliveryWork>()
             .AddSingleton<RecordAttempts>()
             .AddSingleton<FailOverSignal>()
-            .AddHostedService<DeliverDue>()
-            .AddHostedService<FailOverDue>()
             .AddScoped<IReadinessCheck, ReceiversReadiness>();
+
+        // A replica that only takes webhooks in leaves telling people to the others; what is due waits for them in rows.
+        if (builder.Configuration.GetValue("Deliveries:Enabled", true)) builder.Services.AddHostedService<DeliverDue>().AddHostedService<FailOverDue>();
     }
 
     public static void MapNotifications(this WebApplication app) => app.MapDeliveries();

@@ -10,7 +10,7 @@ namespace Incidents.Server.Storage;
 /// Brings the database to this version before anything else touches it, and sees to it that somebody can enter. Replicas that start at once take turns under a lock;
 /// a database that is not up yet is waited for.
 /// </summary>
-internal sealed partial class PrepareDatabase(NpgsqlDataSource database, IServiceScopeFactory scopes, IOptions<AuthOptions> auth, TimeProvider clock, ILogger<PrepareDatabase> log) : IHostedService
+internal sealed partial class PrepareDatabase(NpgsqlDataSource database, IOptions<AuthOptions> auth, TimeProvider clock, ILogger<PrepareDatabase> log) : IHostedService
 {
     // Any constant will do, as long as nobody else takes it.
     private const long MigrationLock = 0x1AC1_0E47_D8;
@@ -24,8 +24,7 @@ internal sealed partial class PrepareDatabase(NpgsqlDataSource database, IServic
     {
         await WaitForDatabaseAsync(cancellationToken);
         await MigrateAsync(database, cancellationToken);
-        await using var scope = scopes.CreateAsyncScope();
-        NewAdminKey = await BootstrapKey.EnsureAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), auth.Value.BootstrapKey, clock.GetCurrentInstant(), cancellationToken);
+        NewAdminKey = await BootstrapKey.EnsureAsync(database, auth.Value.BootstrapKey, clock.GetCurrentInstant(), cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -33,6 +32,7 @@ internal sealed partial class PrepareDatabase(NpgsqlDataSource database, IServic
     /// <summary>Applies what is missing. Whoever comes second finds nothing to do.</summary>
     public static async Task MigrateAsync(NpgsqlDataSource database, CancellationToken cancellationToken)
     {
+        if ((await SchemaVersion.PendingAsync(database, cancellationToken)).Count == 0) return;
         await using var locked = await database.OpenConnectionAsync(cancellationToken);
         await using (var command = new NpgsqlCommand($"select pg_advisory_lock({MigrationLock})", locked)) await command.ExecuteNonQueryAsync(cancellationToken);
         try

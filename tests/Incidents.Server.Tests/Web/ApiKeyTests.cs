@@ -260,17 +260,15 @@ internal sealed class ApiKeyTests
     {
         await using var host = await WebHost.StartAsync();
         await host.WithDatabaseAsync(db => db.Set<ApiKey>().ExecuteUpdateAsync(s => s.SetProperty(k => k.RevokedAt, Now)));
-        await host.WithDatabaseAsync(db => BootstrapKey.EnsureAsync(db, WebHost.AdminKey, Now, CancellationToken.None));
+        await BootstrapKey.EnsureAsync(host.Services.GetRequiredService<Npgsql.NpgsqlDataSource>(), WebHost.AdminKey, Now, CancellationToken.None);
 
         Assert.That(await host.WithDatabaseAsync(db => db.Set<ApiKey>().CountAsync(k => k.RevokedAt == null)), Is.Zero);
     }
 
     private static async Task<string?> EnsureAsync(string connectionString, string? configured)
     {
-        var options = new DbContextOptionsBuilder<Incidents.Server.Storage.IncidentsDbContext>();
-        StoppableDatabase.Configure(options, connectionString);
-        await using var db = new Incidents.Server.Storage.IncidentsDbContext(options.Options);
-        return await BootstrapKey.EnsureAsync(db, configured, Now, CancellationToken.None);
+        await using var database = Incidents.Server.Storage.StorageModule.CreateDataSource(connectionString);
+        return await BootstrapKey.EnsureAsync(database, configured, Now, CancellationToken.None);
     }
 }
 

@@ -45,6 +45,7 @@ internal sealed class WebHost : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Information" });
         builder.Logging.ClearProviders();
         builder.Services.AddDbContext<IncidentsDbContext>(o => StoppableDatabase.Configure(o, connection));
+        builder.Services.AddSingleton(_ => StorageModule.CreateDataSource(connection));
         builder.Services.AddSingleton<IActiveConfiguration>(configuration);
         configure?.Invoke(builder);
         builder.AddWeb();
@@ -57,8 +58,7 @@ internal sealed class WebHost : IAsyncDisposable
         var app = builder.Build();
         app.MapWeb();
         map?.Invoke(app);
-        await using (var scope = app.Services.CreateAsyncScope())
-            await BootstrapKey.EnsureAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), AdminKey, Instant.FromUtc(2026, 1, 1, 0, 0), CancellationToken.None);
+        await BootstrapKey.EnsureAsync(app.Services.GetRequiredService<Npgsql.NpgsqlDataSource>(), AdminKey, Instant.FromUtc(2026, 1, 1, 0, 0), CancellationToken.None);
         await app.StartAsync();
         await app.Services.GetRequiredService<ApiKeyCache>().RefreshAsync();
         return new WebHost(app, database, configuration, log);

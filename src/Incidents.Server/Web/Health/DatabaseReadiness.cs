@@ -1,10 +1,10 @@
 using Incidents.Server.Storage;
-using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace Incidents.Server.Web;
 
 /// <summary>PostgreSQL answers, and its schema is the one this build expects.</summary>
-internal sealed class DatabaseReadiness(IncidentsDbContext db, DatabaseReadiness.Schema schema) : IReadinessCheck
+internal sealed class DatabaseReadiness(NpgsqlDataSource database, DatabaseReadiness.Schema schema) : IReadinessCheck
 {
     public string Name => "database";
 
@@ -12,10 +12,15 @@ internal sealed class DatabaseReadiness(IncidentsDbContext db, DatabaseReadiness
     {
         try
         {
-            await db.Database.ExecuteSqlAsync($"select 1", cancellationToken);
-            if (schema.IsCurrent) return ReadinessResult.Ok();
-            var pending = await db.Database.GetPendingMigrationsAsync(cancellationToken);
-            if (pending.Count() is > 0 and var count) return ReadinessResult.Failed($"{count} migrations are pending");
+            if (schema.IsCurrent)
+            {
+                await using var ask = database.CreateCommand("select 1");
+                await ask.ExecuteNonQueryAsync(cancellationToken);
+                return ReadinessResult.Ok();
+            }
+
+            var pending = await SchemaVersion.PendingAsync(database, cancellationToken);
+            if (pending.Count is > 0 and var count) return ReadinessResult.Failed($"{count} migrations are pending");
             schema.IsCurrent = true;
             return ReadinessResult.Ok();
         }

@@ -4,9 +4,9 @@ using System.Security.Claims;
 using System.Security.Cryptography;
 using Incidents.Server.Storage;
 using Microsoft.AspNetCore.Authentication;
-using Microsoft.EntityFrameworkCore;
 using NodaTime;
 using NodaTime.Extensions;
+using Npgsql;
 
 namespace Incidents.Server.Web;
 
@@ -15,7 +15,7 @@ namespace Incidents.Server.Web;
 /// Read again every 10 seconds, and soon after a key nobody knows turns up (at most every 250 ms, however many such requests there are).
 /// A key revoked on another replica is therefore refused here at most 10 seconds later.
 /// </summary>
-internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvider clock, ILogger<ApiKeyCache> log) : BackgroundService
+internal sealed partial class ApiKeyCache(NpgsqlDataSource database, TimeProvider clock, ILogger<ApiKeyCache> log) : BackgroundService
 {
     public static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RefreshForStrangersAtMostEvery = TimeSpan.FromMilliseconds(250);
@@ -122,11 +122,22 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
         try
         {
             var now = clock.GetCurrentInstant();
-            await using var scope = scopes.CreateAsyncScope();
-            var db = scope.ServiceProvider.GetRequiredService<IncidentsDbContext>();
-            var keys = await db.Set<ApiKey>().AsNoTracking().Where(k => k.RevokedAt == null && (k.ExpiresAt == null || k.ExpiresAt > now)).ToListAsync();
             var before = _keys;
-            _keys = keys.ToFrozenDictionary(k => k.Prefix, k => KnownKey.Of(k, before.GetValueOrDefault(k.Prefix)?.Use), StringComparer.Ordinal);
+            var keys = new Dictionary<string, KnownKey>(StringComparer.Ordinal);
+            await using var command = database.CreateCommand("select id, name, prefix, hash, scopes, source, expires_at from api_keys where revoked_at is null and (expires_at is null or expires_at > $1)");
+            command.Parameters.Add(Sql.P(now));
+            await using (var reader = await command.ExecuteReaderAsync())
+            {
+                while (await reader.ReadAsync())
+                {
+                    var prefix = reader.GetString(2);
+                    keys[prefix] = KnownKey.Of(
+                        reader.GetGuid(0), reader.GetString(1), reader.GetFieldValue<byte[]>(3), reader.GetFieldValue<string[]>(4), reader.IsDBNull(5) ? null : reader.GetString(5),
+                        reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6), before.GetValueOrDefault(prefix)?.Use);
+                }
+            }
+
+            _keys = keys.ToFrozenDictionary(StringComparer.Ordinal);
             _absent = new ConcurrentDictionary<string, byte>(StringComparer.Ordinal);
             if (_failing) LogReadAgain(keys.Count);
             _failing = false;
@@ -144,13 +155,13 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
     {
         try
         {
-            await using var scope = scopes.CreateAsyncScope();
-            var db = scope.ServiceProvider.GetRequiredService<IncidentsDbContext>();
             foreach (var key in _keys.Values)
             {
                 if (!key.Use.IsDue(WriteLastUsedEvery, out var at)) continue;
-                await db.Set<ApiKey>().Where(k => k.Id == key.Id && (k.LastUsedAt == null || k.LastUsedAt < at))
-                    .ExecuteUpdateAsync(s => s.SetProperty(k => k.LastUsedAt, at), cancellationToken);
+                await using var command = database.CreateCommand("update api_keys set last_used_at = $1 where id = $2 and (last_used_at is null or last_used_at < $1)");
+                command.Parameters.Add(Sql.P(at));
+                command.Parameters.Add(Sql.P(key.Id));
+                await command.ExecuteNonQueryAsync(cancellationToken);
                 key.Use.WrittenAt(at);
             }
         }
@@ -174,12 +185,12 @@ internal sealed partial class ApiKeyCache(IServiceScopeFactory scopes, TimeProvi
 
     private sealed record KnownKey(Guid Id, byte[] Hash, Instant? ExpiresAt, KeyCheck Accepted, LastUse Use)
     {
-        public static KnownKey Of(ApiKey key, LastUse? use)
+        public static KnownKey Of(Guid id, string name, byte[] hash, string[] scopes, string? source, Instant? expiresAt, LastUse? use)
         {
-            List<Claim> claims = [new(ApiClaims.Name, key.Name), new(ApiClaims.KeyId, key.Id.ToString()), .. key.Scopes.Select(s => new Claim(ApiClaims.Scope, s))];
-            if (key.Source is not null) claims.Add(new(ApiClaims.Source, key.Source));
+            List<Claim> claims = [new(ApiClaims.Name, name), new(ApiClaims.KeyId, id.ToString()), .. scopes.Select(s => new Claim(ApiClaims.Scope, s))];
+            if (source is not null) claims.Add(new(ApiClaims.Source, source));
             var user = new ClaimsPrincipal(new ClaimsIdentity(claims, AuthSchemes.ApiKey));
-            return new(key.Id, key.Hash, key.ExpiresAt, new KeyCheck(AuthenticateResult.Success(new AuthenticationTicket(user, AuthSchemes.ApiKey)), IsUnchecked: false), use ?? new LastUse());
+            return new(id, hash, expiresAt, new KeyCheck(AuthenticateResult.Success(new AuthenticationTicket(user, AuthSchemes.ApiKey)), IsUnchecked: false), use ?? new LastUse());
         }
     }
 

@@ -1,7 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Incidents.Server.Storage;
-using Microsoft.EntityFrameworkCore;
 using NodaTime;
+using Npgsql;
 
 namespace Incidents.Server.Web;
 
@@ -24,30 +24,22 @@ internal static class BootstrapKey
     /// Without: when no valid admin key exists, makes one and returns it, to be printed once; else null.
     /// Call after migrations, before requests are served.
     /// </summary>
-    public static async Task<string?> EnsureAsync(IncidentsDbContext db, string? configured, Instant now, CancellationToken cancellationToken)
+    public static async Task<string?> EnsureAsync(NpgsqlDataSource database, string? configured, Instant now, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({LockKey})", cancellationToken);
-
         var text = configured ?? ApiKeyText.Generate();
         if (!ApiKeyText.TryParse(text, out var prefix, out var hash)) throw new InvalidOperationException("Auth__BootstrapKey must have 20 to 512 characters.");
 
-        var exists = configured is null
-            ? await db.Set<ApiKey>().AnyAsync(k => k.RevokedAt == null && (k.ExpiresAt == null || k.ExpiresAt > now) && k.Scopes.Contains(Scopes.Admin), cancellationToken)
-            : await db.Set<ApiKey>().AnyAsync(k => k.Prefix == prefix, cancellationToken);
-        if (exists) return null;
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using (var turn = new NpgsqlCommand($"select pg_advisory_xact_lock({LockKey})", connection)) await turn.ExecuteNonQueryAsync(cancellationToken);
 
-        db.Add(new ApiKey
-        {
-            Id = Guid.CreateVersion7(now.ToDateTimeOffset()),
-            Name = "bootstrap",
-            Prefix = prefix,
-            Hash = hash,
-            Scopes = [Scopes.Admin],
-            CreatedAt = now,
-        });
-        await db.SaveChangesAsync(cancellationToken);
+        await using var create = new NpgsqlCommand("""
+            insert into api_keys (id, name, prefix, hash, scopes, created_at) select $1, 'bootstrap', $2, $3, array[$4], $5
+            where not exists (select from api_keys where case when $6 then prefix = $2 else revoked_at is null and (expires_at is null or expires_at > $5) and $4 = any(scopes) end)
+            """, connection);
+        foreach (var parameter in (NpgsqlParameter[])[Sql.P(Guid.CreateVersion7(now.ToDateTimeOffset())), Sql.P(prefix), Sql.P(hash), Sql.P(Scopes.Admin), Sql.P(now), Sql.P(configured is not null)]) create.Parameters.Add(parameter);
+        var isNew = await create.ExecuteNonQueryAsync(cancellationToken) == 1;
         await transaction.CommitAsync(cancellationToken);
-        return configured is null ? text : null;
+        return isNew && configured is null ? text : null;
     }
 }
