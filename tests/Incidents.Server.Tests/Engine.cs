@@ -216,7 +216,7 @@ internal sealed class Engine : IAsyncDisposable
     public async Task RunsDueWork()
     {
         var ingest = Services.GetRequiredService<IngestInbox>();
-        while (await ingest.RunOnceAsync(CancellationToken.None) > 0) { }
+        while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
         await RunAsync<EndWaits>();

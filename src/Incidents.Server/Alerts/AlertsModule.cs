@@ -15,6 +15,7 @@ internal static class AlertsModule
             .AddSingleton<InboxWriter>()
             .AddHostedService(services => services.GetRequiredService<InboxWriter>())
             .AddSingleton<IIngestStage, RecordEpisodes>()
+            .AddSingleton<BacklogSignal>()
             .AddSingleton<IngestInbox>();
 
         var workers = builder.Configuration.GetValue("Receive:IngestWorkers", new ReceiveOptions().IngestWorkers);
@@ -22,7 +23,7 @@ internal static class AlertsModule
         {
             var number = i + 1;
             builder.Services.AddSingleton<IHostedService>(services => new IngestWorker(
-                number, services.GetRequiredService<IngestInbox>(), services.GetRequiredService<InboxSignal>(), services.GetRequiredService<WorkerHealth>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<IngestWorker>>()));
+                number, services.GetRequiredService<IngestInbox>(), number == 1 ? services.GetRequiredService<InboxSignal>() : services.GetRequiredService<BacklogSignal>(), services.GetRequiredService<WorkerHealth>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<IngestWorker>>()));
         }
     }
 
@@ -33,9 +34,10 @@ internal static class AlertsModule
         app.MapInbox();
     }
 
-    private sealed class IngestWorker(int number, IngestInbox ingest, InboxSignal signal, WorkerHealth health, TimeProvider clock, ILogger<IngestWorker> log)
+    /// <summary>The first takes what comes; the others are woken when there is more than one can take at once, so that a single alert wakes nobody in vain.</summary>
+    private sealed class IngestWorker(int number, IngestInbox ingest, WorkSignal signal, WorkerHealth health, TimeProvider clock, ILogger<IngestWorker> log)
         : Worker($"ingest-{number}", signal, TimeSpan.FromSeconds(1), health, clock, log)
     {
-        protected override async Task<bool> WorkAsync(CancellationToken cancellationToken) => await ingest.RunOnceAsync(cancellationToken) > 0;
+        protected override async Task<bool> WorkAsync(CancellationToken cancellationToken) => (await ingest.RunOnceAsync(cancellationToken)).MayBeMore;
     }
 }

@@ -58,6 +58,9 @@ internal sealed class InboxItem
 
     public required string Kind { get; init; }
 
+    /// <summary>Size of its body.</summary>
+    public required int Bytes { get; init; }
+
     public string? TraceParent { get; init; }
 
     public required ReadWebhook Read { get; init; }

@@ -15,7 +15,7 @@ namespace Incidents.Server.Alerts;
 /// </summary>
 internal sealed partial class IngestInbox(
     NpgsqlDataSource database, IEnumerable<IAlertSource> sources, IEnumerable<IIngestStage> stages, IActiveConfiguration configuration,
-    DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock, ILogger<IngestInbox> log)
+    BacklogSignal backlog, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock, ILogger<IngestInbox> log)
 {
     /// <summary>About a hundred rows a commit is where throughput levels off; more only adds latency.</summary>
     private const int MostRows = 128;
@@ -31,8 +31,8 @@ internal sealed partial class IngestInbox(
     private readonly Dictionary<string, IAlertSource> _sources = sources.ToDictionary(s => s.Kind, StringComparer.Ordinal);
     private readonly IIngestStage[] _stages = [.. stages];
 
-    /// <summary>Ingests one batch. Returns how many webhooks it held; 0 when none waits.</summary>
-    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    /// <summary>Ingests one batch.</summary>
+    public async Task<Ingested> RunOnceAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -42,7 +42,7 @@ internal sealed partial class IngestInbox(
         {
             // One webhook of the batch cannot be digested: take them one by one, so that it is found and the others pass.
             LogBatchFailed(error);
-            return await RunSinglesAsync(cancellationToken);
+            return new(await RunSinglesAsync(cancellationToken), MayBeMore: true);
         }
     }
 
@@ -54,7 +54,7 @@ internal sealed partial class IngestInbox(
             var claimed = new List<long>();
             try
             {
-                var rows = await RunBatchAsync(1, claimed, cancellationToken);
+                var rows = (await RunBatchAsync(1, claimed, cancellationToken)).Webhooks;
                 if (rows == 0) break;
                 done += rows;
             }
@@ -68,7 +68,7 @@ internal sealed partial class IngestInbox(
         return done;
     }
 
-    private async Task<int> RunBatchAsync(int mostRows, List<long> claimed, CancellationToken cancellationToken)
+    private async Task<Ingested> RunBatchAsync(int mostRows, List<long> claimed, CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
         var now = clock.GetCurrentInstant();
@@ -76,7 +76,11 @@ internal sealed partial class IngestInbox(
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var batch = new IngestBatch(connection, configuration.Current, now);
         await ClaimAsync(batch, mostRows, claimed, cancellationToken);
-        if (batch.Items.Count == 0) return 0;
+        if (batch.Items.Count == 0) return default;
+
+        // As many as it may hold, by number or by size: others should help.
+        var mayBeMore = batch.Items.Count >= mostRows || batch.Items.Sum(i => (long)i.Bytes) >= MostBytes / 2;
+        if (mayBeMore) backlog.Raise();
 
         using var activity = StartActivity(batch);
         foreach (var stage in _stages) await stage.RunAsync(batch, cancellationToken);
@@ -92,7 +96,7 @@ internal sealed partial class IngestInbox(
         }
 
         AlertMetrics.Ingested(batch, clock.GetElapsedTime(started));
-        return batch.Items.Count;
+        return new(batch.Items.Count, mayBeMore);
     }
 
     private async Task ClaimAsync(IngestBatch batch, int mostRows, List<long> claimed, CancellationToken cancellationToken)
@@ -117,6 +121,7 @@ internal sealed partial class IngestInbox(
                 ReceivedAt = receivedAt,
                 Source = reader.GetString(2),
                 Kind = kind,
+                Bytes = body.Length,
                 TraceParent = reader.IsDBNull(4) ? null : reader.GetString(4),
                 Read = _sources.TryGetValue(kind, out var source) ? source.Read(body, receivedAt) : ReadWebhook.Nothing($"No alert source \"{kind}\" is known to this version."),
             };
@@ -189,3 +194,7 @@ internal sealed partial class IngestInbox(
     [LoggerMessage(Level = LogLevel.Error, Message = "Webhook {InboxId} made the engine fail; it is now {State}")]
     private partial void LogWebhookFailed(Exception error, long inboxId, string state);
 }
+
+/// <param name="Webhooks">How many the batch held; 0 when none waited.</param>
+/// <param name="MayBeMore">Whether more may wait than it could hold.</param>
+internal readonly record struct Ingested(int Webhooks, bool MayBeMore);

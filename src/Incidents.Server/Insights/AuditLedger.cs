@@ -25,6 +25,15 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
     private static readonly ObservableGauge<long> Outcomes = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_reports", OutcomeCounts, description: "Alert reports of the last 24 hours by outcome, as the auditor counted them.");
     private static readonly ObservableGauge<int> Overdue = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_overdue", OverdueCounts, description: "Work that is later than it may be, by kind.");
 
+    /// <summary>Alerts that waited for the start come first.</summary>
+    private static readonly TimeSpan AfterStart = TimeSpan.FromSeconds(5);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await Task.Delay(AfterStart, Clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await base.ExecuteAsync(stoppingToken);
+    }
+
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();

@@ -5,17 +5,25 @@ using Incidents.Server.Storage;
 using Microsoft.EntityFrameworkCore;
 using NodaTime;
 using NodaTime.Extensions;
+using Npgsql;
 
 namespace Incidents.Server.PostMortems;
 
 /// <summary>Writes the drafts that are due, one at a time. Rows are claimed with SKIP LOCKED and stay locked until the draft is committed, so any number of replicas may run it.</summary>
-internal sealed partial class DraftDue(IServiceScopeFactory scopes, ChangeSignal changes, WorkerHealth health, TimeProvider clock, ILogger<DraftDue> log)
+internal sealed partial class DraftDue(NpgsqlDataSource database, IServiceScopeFactory scopes, ChangeSignal changes, WorkerHealth health, TimeProvider clock, ILogger<DraftDue> log)
     : Worker("post-mortems", null, TimeSpan.FromSeconds(1), health, clock, log)
 {
     private static readonly Duration AgainAfterFailure = Duration.FromMinutes(1);
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
+        // Mostly there is nothing: that is found without EF Core.
+        await using (var look = database.CreateCommand("select exists (select from post_mortems where draft_due_at <= $1)"))
+        {
+            look.Parameters.Add(Sql.P(Clock.GetCurrentInstant()));
+            if (await look.ExecuteScalarAsync(cancellationToken) is not true) return false;
+        }
+
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IncidentsDbContext>();
         var reader = scope.ServiceProvider.GetRequiredService<PostMortemReader>();
@@ -44,7 +52,7 @@ internal sealed partial class DraftDue(IServiceScopeFactory scopes, ChangeSignal
         return true;
     }
 
-    private static bool DatabaseIsWell(Exception error) => error is not Npgsql.NpgsqlException { IsTransient: true };
+    private static bool DatabaseIsWell(Exception error) => error is not NpgsqlException { IsTransient: true };
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Post-mortem {PostMortemId} of incident {IncidentNumber} was drafted; it is at revision {Revision}")]
     private partial void LogDrafted(long postMortemId, long incidentNumber, long revision);

@@ -82,6 +82,9 @@ internal class WorkSignal
 /// <summary>Webhooks wait in the inbox.</summary>
 internal sealed class InboxSignal : WorkSignal;
 
+/// <summary>More webhooks wait in the inbox than one worker takes at once.</summary>
+internal sealed class BacklogSignal : WorkSignal;
+
 /// <summary>Deliveries are due.</summary>
 internal sealed class DeliverySignal : WorkSignal;
 

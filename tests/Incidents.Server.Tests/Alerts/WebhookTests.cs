@@ -66,7 +66,7 @@ internal sealed class WebhookTests
         var body = Encoding.UTF8.GetBytes(_engine.Body(null, Firing("DiskFull").As("critical"), Firing("Slow")));
         await Parallel.ForEachAsync(Enumerable.Range(0, 100), new ParallelOptions { MaxDegreeOfParallelism = 50 }, async (_, _) => await _engine.StoresBytes(body));
         var ingest = _engine.Services.GetRequiredService<IngestInbox>();
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () => { while (await ingest.RunOnceAsync(CancellationToken.None) > 0) { } })));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () => { while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { } })));
         await _engine.RunsDueWork();
 
         Assert.That(await _engine.Query<string>("select format('%s %s %s %s', count(*), sum(opened), sum(duplicate), sum(alerts)) from inbox"), Is.EqualTo("100 2 198 200"));
@@ -164,7 +164,7 @@ internal sealed class IngestTests
             {
                 try
                 {
-                    if (await ingest.RunOnceAsync(CancellationToken.None) == 0) break;
+                    if ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks == 0) break;
                 }
                 catch (Npgsql.PostgresException e) when (e.SqlState is "40P01")
                 {
