@@ -19,8 +19,8 @@ public sealed record WeeklyWindow
 
     public static bool AnyContains(ImmutableArray<WeeklyWindow> windows, DateTimeZone zone, Instant at) => Spans(windows, zone, at, at + Duration.Epsilon).Count > 0;
 
-    /// <summary>When any of the windows holds between two moments: ordered, disjoint, cut to them.</summary>
-    internal static List<Span> Spans(ImmutableArray<WeeklyWindow> windows, DateTimeZone zone, Instant from, Instant until)
+    /// <summary>When any of the windows holds between two moments: ordered, disjoint, cut to them. None begins on a day of <paramref name="except"/>.</summary>
+    internal static List<Span> Spans(ImmutableArray<WeeklyWindow> windows, DateTimeZone zone, Instant from, Instant until, IReadOnlyCollection<LocalDate>? except = null)
     {
         if (windows.IsEmpty || from >= until) return [];
 
@@ -29,6 +29,7 @@ public sealed record WeeklyWindow
         var spans = new List<Span>();
         for (var day = from.InZone(zone).Date.PlusDays(-2); day <= last; day = day.PlusDays(1))
         {
+            if (except?.Contains(day) == true) continue;
             foreach (var window in windows)
             {
                 if (!window.Weekdays.IsEmpty && !window.Weekdays.Contains(day.DayOfWeek)) continue;
