@@ -153,7 +153,6 @@ public sealed record Escalation
     private Duration? Left(Instant now) => Status switch
     {
         EscalationStatus.Running => Duration.Max((DueAt ?? now) - now, Duration.Zero),
-        EscalationStatus.Ended => null,
         _ => Remaining,
     };
 
