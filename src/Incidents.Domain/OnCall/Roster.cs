@@ -1,0 +1,26 @@
+namespace Incidents.Domain.OnCall;
+
+/// <summary>All of <c>oncall.yaml</c>: what keys mean today. A key that is not in it belongs to somebody or something removed.</summary>
+public sealed class Roster(IEnumerable<Person> people, IEnumerable<Team> teams, IEnumerable<Schedule> schedules, IEnumerable<EscalationPolicy> policies)
+{
+    public IReadOnlyDictionary<string, Person> People { get; } = people.ToDictionary(p => p.Key, StringComparer.Ordinal);
+
+    public IReadOnlyDictionary<string, Team> Teams { get; } = teams.ToDictionary(t => t.Key, StringComparer.Ordinal);
+
+    public IReadOnlyDictionary<string, Schedule> Schedules { get; } = schedules.ToDictionary(s => s.Key, StringComparer.Ordinal);
+
+    public IReadOnlyDictionary<string, EscalationPolicy> Policies { get; } = policies.ToDictionary(p => p.Key, StringComparer.Ordinal);
+}
+
+/// <summary>What can be sent at all.</summary>
+public sealed record Reach
+{
+    /// <summary>Keys of channels that are configured and not known to be broken; a person without an address on any of them cannot be reached.</summary>
+    public required IReadOnlySet<string> Channels { get; init; }
+
+    /// <summary>Names of all configured receivers.</summary>
+    public required IReadOnlySet<string> Receivers { get; init; }
+
+    /// <summary>Those receivers that reach a person, as a PagerDuty service does and a Slack channel or a log does not. Only coverage asks.</summary>
+    public IReadOnlySet<string> PagingReceivers { get; init; } = new HashSet<string>();
+}
