@@ -47,7 +47,9 @@ internal sealed class Lab : IAsyncDisposable
     public string ConnectionTo(string database) => new NpgsqlConnectionStringBuilder(_postgres.ConnectionString) { Database = database }.ConnectionString;
 
     /// <summary>Our server, on a database of this name. It is made and migrated when it is not there.</summary>
-    public async Task<Served> ServerAsync(string database)
+    /// <param name="database">Name.</param>
+    /// <param name="sends">Whether it tells our receiver. When not, what is to be told is queued all the same.</param>
+    public async Task<Served> ServerAsync(string database, bool sends = true)
     {
         if ((long)(await ScalarAsync("postgres", $"select count(*) from pg_database where datname = '{database}'"))! == 0) await RunSqlAsync("postgres", $"create database {database}");
         var config = Directory.CreateDirectory(Path.Combine(_directory, "config"));
@@ -62,7 +64,7 @@ internal sealed class Lab : IAsyncDisposable
               receivers: {critical: [out], warning: [out], info: [out]}
             """);
         var url = $"http://127.0.0.1:{Served.FreePort()}";
-        return await Served.StartAsync("dotnet", [typeof(EmbeddedPostgres).Assembly.Location], url, "/readyz", Path.Combine(_directory, $"{database}.log"), new Dictionary<string, string>
+        return await Served.StartAsync("dotnet", [Environment.GetEnvironmentVariable("INCIDENTS_BENCH_SERVER") ?? typeof(EmbeddedPostgres).Assembly.Location], url, "/readyz", Path.Combine(_directory, $"{database}.log"), new Dictionary<string, string>
         {
             ["ASPNETCORE_URLS"] = url,
             ["ConnectionStrings__Incidents"] = ConnectionTo(database),
@@ -70,6 +72,7 @@ internal sealed class Lab : IAsyncDisposable
             ["Incidents__DataDirectory"] = Path.Combine(_directory, "unused"),
             ["Auth__BootstrapKey"] = Key,
             ["Webhook__AllowPrivateTargets"] = "true",
+            ["Deliveries__Enabled"] = sends ? "true" : "false",
         });
     }
 
