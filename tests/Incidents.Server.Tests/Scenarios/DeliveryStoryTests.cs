@@ -12,6 +12,28 @@ namespace Incidents.Server.Tests.Scenarios;
 /// <summary>What becomes of a page when the far side, the network or we ourselves fail (P3, P4).</summary>
 internal sealed class DeliveryStoryTests
 {
+    private const string ThreeReceivers = """
+        version: 1
+        receivers:
+          - name: pager
+            pagerduty:
+              routing_key: ${file:KEYFILE}
+          - name: alerts
+            slack:
+              channel: "#alerts"
+          - name: team
+            email:
+              to: [team@example.org]
+        route:
+          name: default
+          group_by: [alertname, service]
+          receivers:
+            critical: [pager, alerts, team]
+            warning: [alerts, team]
+            info: [alerts]
+          opens_incident: {critical: true, warning: true, info: false}
+        """;
+
     private Engine _engine = null!;
 
     [SetUp]
@@ -62,6 +84,46 @@ internal sealed class DeliveryStoryTests
         // Who was told must hear of the end.
         await _engine.Receives(Resolved("DiskFull"));
         Assert.That(_engine.StandIns.PagerDuty.Alerts["inc-1"].State, Is.EqualTo("resolved"));
+    }
+
+    [Test]
+    public async Task Two_receivers_that_fail_do_not_name_each_other_but_the_third()
+    {
+        await using var engine = await StartAsync(ThreeReceivers);
+        engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000 });
+        engine.StandIns.Faults.Add("smtp/mail", new Fault { Status = 451, Body = "try again later", Times = 1000 });
+        await engine.Receives(Firing("DiskFull"));
+        await engine.Passes(Seconds(29));
+        Assert.That(engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
+        Assert.That(await engine.Timeline(1), Does.Contain("alerts was not reached in time").And.Contain("team was not reached in time").And.Not.Contain("Nobody was reached"));
+    }
+
+    [Test]
+    public async Task When_every_receiver_fails_that_is_said()
+    {
+        await using var engine = await StartAsync(ThreeReceivers);
+        engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000 });
+        engine.StandIns.Faults.Add("smtp/mail", new Fault { Status = 451, Body = "try again later", Times = 1000 });
+        engine.StandIns.Faults.Add("pagerduty", new Fault { Status = 500, Times = 1000 });
+        await engine.Receives(Firing("DiskFull").As("critical"));
+        await engine.Passes(Seconds(29));
+        Assert.That(await engine.Timeline(1), Does.Contain("Nobody was reached through pager").And.Contain("Nobody was reached through team"));
+    }
+
+    [Test]
+    public async Task A_small_update_that_waits_becomes_the_page_when_its_receiver_is_told_instead()
+    {
+        await using var engine = await StartAsync(ThreeReceivers.Replace("#alerts\"", "#alerts\"\n    fallback: team", StringComparison.Ordinal).Replace("warning: [alerts, team]", "warning: [alerts]", StringComparison.Ordinal));
+        engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000 });
+        await engine.Receives(Firing("DiskFull"));
+        await engine.Query<int>("""
+            with thread as (insert into notification_threads (id, incident_number, receiver, shown_revision, log_cursor, may_have_arrived) values (900001, 1, 'team', 0, 0, false) returning id),
+              waiting as (insert into deliveries (id, thread_id, incident_number, receiver, occasion, occasion_weight, state, created_at, due_at, attempts)
+                select 900002, id, 1, 'team', 'updated', 7, 'queued', now(), now() + interval '100 years', 0 from thread returning 1) select count(*)::int from waiting
+            """);
+        await engine.Passes(Seconds(29));
+        Assert.That(engine.StandIns.Smtp.Mails, Has.Count.EqualTo(1));
+        Assert.That(await engine.Query<string>("select occasion || ' ' || state from deliveries where id = 900002"), Is.EqualTo("opened delivered"));
     }
 
     [Test]
