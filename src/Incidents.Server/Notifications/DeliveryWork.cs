@@ -29,6 +29,9 @@ internal sealed record ClaimedDelivery
 
     public required Instant FirstAttemptAt { get; init; }
 
+    /// <summary>Until then it is ours.</summary>
+    public required Instant LeaseUntil { get; init; }
+
     public required string? TraceParent { get; init; }
 }
 
@@ -41,11 +44,27 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
     /// <summary>
     /// Deliveries of processes that died while sending go back to the queue. Their outcome is unknown, so the channel is told to look before it creates anything.
     /// </summary>
+    /// <param name="now">When.</param>
+    /// <param name="ended">Deliveries of this process whose attempt has ended and is about to be written down: not lost, only late.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>How many were lost.</returns>
-    public async Task<int> TakeBackLostAsync(Instant now, CancellationToken cancellationToken)
+    public async Task<int> TakeBackLostAsync(Instant now, IReadOnlyCollection<long> ended, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("""
-            with lost as (select id, thread_id, attempts, lease_until, fail_over_at, occasion, occasion_weight from deliveries where state = 'sending' and lease_until < $1 for update skip locked),
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var found = new List<(long Id, long? Incident, long? Notice)>();
+        await using (var look = new NpgsqlCommand("select id, incident_number, notice_id from deliveries where state = 'sending' and lease_until < $1 and id <> all($2)", connection))
+        {
+            look.Parameters.Add(Sql.P(now));
+            look.Parameters.Add(Sql.P(ended.ToArray()));
+            await using var reader = await look.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken)) found.Add((reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2)));
+        }
+
+        if (found.Count == 0) return 0;
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await SubjectLocks.TakeAsync(connection, found.Select(f => f.Incident), found.Select(f => f.Notice), cancellationToken);
+        await using var command = new NpgsqlCommand("""
+            with lost as (select id, thread_id, attempts, lease_until, fail_over_at, occasion, occasion_weight from deliveries where id = any($2) and state = 'sending' and lease_until < $1 for update skip locked),
               successor as (update deliveries q set fail_over_at = least(q.fail_over_at, l.fail_over_at), occasion = case when l.occasion_weight < q.occasion_weight then l.occasion else q.occasion end, occasion_weight = least(l.occasion_weight, q.occasion_weight)
                 from lost l where q.thread_id = l.thread_id and q.state = 'queued' returning q.thread_id),
               thread as (update notification_threads t set may_have_arrived = true from lost l where t.id = l.thread_id),
@@ -53,9 +72,12 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
                 select id, attempts, lease_until, $1, 'lost', 'The process that sent it died; whether it arrived is not known.' from lost)
             update deliveries d set state = case when s.thread_id is null then 'queued' else 'superseded' end, due_at = $1, lease_until = null, fail_over_at = case when s.thread_id is null then d.fail_over_at end
             from lost l left join successor s on s.thread_id = l.thread_id where d.id = l.id
-            """);
+            """, connection);
         command.Parameters.Add(Sql.P(now));
-        return await command.ExecuteNonQueryAsync(cancellationToken);
+        command.Parameters.Add(Sql.Column(found, f => f.Id));
+        var count = await command.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return count;
     }
 
     /// <param name="budgets">How many each receiver may have now; a receiver without an entry has no limit but <paramref name="most"/>, one with zero gets none.</param>
@@ -106,6 +128,7 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
                 Attempt = reader.GetInt32(6),
                 CreatedAt = reader.GetFieldValue<Instant>(7),
                 FirstAttemptAt = reader.GetFieldValue<Instant>(8),
+                LeaseUntil = now + lease,
                 TraceParent = reader.IsDBNull(9) ? null : reader.GetString(9),
             });
         }

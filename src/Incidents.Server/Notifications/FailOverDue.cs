@@ -87,12 +87,7 @@ internal sealed partial class FailOverDue(
             writes.Add("update notices set receivers = array_append(receivers, $2) where id = $1 and not ($2 = any(receivers))", Sql.P(from.NoticeId ?? 0), Sql.P(to));
         }
 
-        if (entries.Count > 0)
-        {
-            writes.Add("select number from incidents where number = any($1) order by number for no key update", Sql.P(entries.Select(e => e.IncidentNumber).Distinct().ToArray()));
-            IncidentRows.AppendEntries(writes, entries);
-        }
-
+        IncidentRows.AppendEntries(writes, entries);
         await writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         deliveries.Raise();
@@ -106,15 +101,20 @@ internal sealed partial class FailOverDue(
 
     private static async Task<List<Due>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
     {
+        var found = await FindAsync(connection, now, cancellationToken);
+        if (found.Count == 0) return [];
+        await SubjectLocks.TakeAsync(connection, found.Select(f => f.Incident), found.Select(f => f.Notice), cancellationToken);
+
+        // What changed until the locks were ours is read again.
         await using var command = new NpgsqlCommand("""
-            with due as (select * from deliveries where fail_over_at <= $1 order by fail_over_at limit $2 for update skip locked)
+            with due as (select * from deliveries where id = any($2) and fail_over_at <= $1 for update skip locked)
             select d.id, d.incident_number, d.notice_id, d.receiver, coalesce(d.detail, 'no answer yet'), d.occasion, d.trace_parent,
               coalesce((with recursive chain as (select p.id, p.receiver, p.fallback_of from deliveries p where p.id = d.fallback_of union select p.id, p.receiver, p.fallback_of from deliveries p join chain c on p.id = c.fallback_of) select array_agg(receiver) from chain), '{}'),
               coalesce(i.receivers, n.receivers, '{}')
             from due d left join incidents i on i.number = d.incident_number left join notices n on n.id = d.notice_id
             """, connection);
         command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(MostPerRun));
+        command.Parameters.Add(Sql.Column(found, f => f.Id));
         var due = new List<Due>();
         await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
         {
@@ -128,6 +128,17 @@ internal sealed partial class FailOverDue(
 
         if (due.Count > 0) await ReadToldAsync(connection, due, cancellationToken);
         return due;
+    }
+
+    private static async Task<List<(long Id, long? Incident, long? Notice)>> FindAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select id, incident_number, notice_id from deliveries where fail_over_at <= $1 order by fail_over_at limit $2", connection);
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(MostPerRun));
+        var found = new List<(long, long?, long?)>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) found.Add((reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2)));
+        return found;
     }
 
     /// <summary>Who was told of each page's subject, or is being told: facts for <see cref="FailOver.StandingOf"/>.</summary>
