@@ -21,6 +21,9 @@ public static class Occasion
 
     public static string Weightier(string a, string b) => Weight(a) <= Weight(b) ? a : b;
 
+    /// <summary>What a receiver hears: to one that joins while the subject is open it has just opened, however small the change that brought it in.</summary>
+    public static string For(string occasion, bool joins, bool isOpen) => joins && isOpen ? Weightier(occasion, Opened) : occasion;
+
     /// <summary>True when somebody must be reached: such a message falls over to another receiver if it does not arrive.</summary>
     public static bool IsPage(string occasion) => occasion is Opened or Reopened or Escalated or SeverityRaised;
 }

@@ -23,12 +23,14 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
         var wanted = new Dictionary<(long? Incident, long? Notice, string Receiver), Wanted>();
         foreach (var (incident, occasion, trace) in incidents)
         {
-            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), occasion, trace);
+            var joined = incident.TakeJoined();
+            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), trace);
         }
 
         foreach (var (notice, occasion, trace) in notices)
         {
-            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), occasion, trace);
+            var joined = notice.TakeJoined();
+            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), notice.ClosedAt is null), trace);
         }
 
         await DeliveryRows.QueueAsync(writes, [.. wanted.Select(w => new WantedDelivery

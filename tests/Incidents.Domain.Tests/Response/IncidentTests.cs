@@ -46,6 +46,22 @@ internal sealed class IncidentTests
     });
 
     [Test]
+    public void A_receiver_that_joins_by_a_small_change_hears_that_it_opened_and_only_once()
+    {
+        var incident = Open(Severity.Warning, "slack");
+        Assert.That(incident.TakeJoined(), Is.Empty, "the first ones hear that it opened anyway");
+        Assert.That(incident.Join([Alert(Severity.Warning, "team")], Start), Is.EqualTo(Occasion.Updated));
+        var joined = incident.TakeJoined();
+        Assert.That(joined, Is.EqualTo(new[] { "team" }));
+        Assert.That(incident.TakeJoined(), Is.Empty);
+
+        var target = Open(Severity.Warning, "other", number: 2);
+        incident.MergeInto(target, Ana, Start);
+        Assert.That(target.TakeJoined(), Is.EqualTo(new[] { "slack", "team" }));
+        Assert.That((Occasion.For(Occasion.Updated, joins: true, isOpen: true), Occasion.For(Occasion.Updated, joins: false, isOpen: true), Occasion.For(Occasion.Resolved, joins: true, isOpen: false)), Is.EqualTo((Occasion.Opened, Occasion.Updated, Occasion.Resolved)));
+    }
+
+    [Test]
     public void The_second_acknowledge_says_who_was_first()
     {
         var incident = Open();

@@ -34,6 +34,18 @@ internal sealed class DeliveryStoryTests
           opens_incident: {critical: true, warning: true, info: false}
         """;
 
+    private const string TeamJoins = ThreeReceivers + """
+
+          routes:
+            - name: everything
+              matchers: ['alertname!=""']
+              continue: true
+              receivers: {critical: [pager], warning: [alerts], info: [alerts]}
+            - name: databases
+              matchers: ['instance="db"']
+              receivers: {critical: [team], warning: [team], info: [team]}
+        """;
+
     private Engine _engine = null!;
 
     [SetUp]
@@ -124,6 +136,35 @@ internal sealed class DeliveryStoryTests
         await engine.Passes(Seconds(29));
         Assert.That(engine.StandIns.Smtp.Mails, Has.Count.EqualTo(1));
         Assert.That(await engine.Query<string>("select occasion || ' ' || state from deliveries where id = 900002"), Is.EqualTo("opened delivered"));
+    }
+
+    [Test]
+    public async Task A_receiver_that_joins_by_a_later_alert_is_told_that_the_incident_opened()
+    {
+        await using var engine = await StartAsync(TeamJoins);
+        await engine.Receives(Firing("DiskFull").With("instance", "web"));
+        Assert.That(engine.StandIns.Smtp.Mails, Is.Empty);
+        await engine.Receives(Firing("DiskFull").With("instance", "db"));
+        Assert.That((await engine.TheIncident())["total_alerts"]!.GetValue<int>(), Is.EqualTo(2));
+        Assert.That(engine.StandIns.Smtp.Mails, Has.Count.EqualTo(1), "at once, and not when updates are bundled");
+
+        await engine.Receives(Firing("DiskFull").With("instance", "db").With("disk", "2"));
+        await engine.Passes(Minutes(1));
+        Assert.That(engine.StandIns.Smtp.Mails, Has.Count.EqualTo(1), "what comes then is a small update");
+    }
+
+    [Test]
+    public async Task A_receiver_that_joins_and_cannot_be_told_falls_over_as_any_other()
+    {
+        await using var engine = await StartAsync(TeamJoins);
+        engine.StandIns.Faults.Add("smtp/mail", new Fault { Status = 451, Body = "try again later", Times = 1000 });
+        engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000, When = "joined" });
+        await engine.Receives(Firing("DiskFull").With("instance", "web"));
+        await engine.Receives(Firing("DiskFull").With("instance", "db"));
+        await engine.Passes(Seconds(29));
+        Assert.That(await engine.Timeline(1), Does.Contain("team was not reached in time"));
+        Assert.That(await engine.Query<long>("select count(*) from deliveries where receiver = 'pager' and fallback_of is not null"), Is.EqualTo(1));
+        Assert.That(engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
     }
 
     [Test]
