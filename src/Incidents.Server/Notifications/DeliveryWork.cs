@@ -80,39 +80,37 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
         return count;
     }
 
+    /// <summary>
+    /// Receiver by receiver, so that what waits for one that is parked, blocked or at its limit is not even looked at, however much it is.
+    /// Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
+    /// </summary>
+    internal const string Claim = """
+        with recursive waiting(receiver) as (
+            (select receiver from deliveries where state = 'queued' order by receiver limit 1)
+            union all select (select d.receiver from deliveries d where d.state = 'queued' and d.receiver > w.receiver order by d.receiver limit 1) from waiting w where w.receiver is not null),
+          probe as (update receiver_states set blocked_until = $1::timestamptz + interval '30 seconds', probes = probes + 1
+            where is_parked and blocked_until <= $1 and receiver in (select receiver from waiting) returning receiver),
+          allowed as (select w.receiver, coalesce(b.budget, $2) as most from waiting w left join unnest($3::text[], $4::int[]) b(receiver, budget) on b.receiver = w.receiver
+            where w.receiver is not null and coalesce(b.budget, 1) > 0 and not exists (select 1 from receiver_states r where r.receiver = w.receiver and (r.is_parked or r.blocked_until > $1))),
+          free as (select l.id, l.due_at from allowed a cross join lateral (select d.id, d.due_at from deliveries d where d.receiver = a.receiver and d.state = 'queued' and d.due_at <= $1
+            and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit a.most for update skip locked) l),
+          probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
+            and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit 1 for update skip locked) l),
+          chosen as ((select id from free order by due_at, id limit $2) union all select id from probing)
+        update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $5
+        from chosen c where d.id = c.id
+        returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent
+        """;
+
     /// <param name="budgets">How many each receiver may have now; a receiver without an entry has no limit but <paramref name="most"/>, one with zero gets none.</param>
-    /// <param name="most">At most so many.</param>
+    /// <param name="most">At most so many, and besides one probe of each parked receiver that is due for one.</param>
     /// <param name="lease">For how long they are ours.</param>
     /// <param name="now">When.</param>
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<List<ClaimedDelivery>> ClaimAsync(IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now, CancellationToken cancellationToken)
     {
-        var exhausted = budgets.Where(b => b.Value <= 0).Select(b => b.Key).ToArray();
-        var limited = budgets.Where(b => b.Value > 0).ToList();
-
-        // Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
-        await using var command = database.CreateCommand("""
-            with probe as (update receiver_states set blocked_until = $1::timestamptz + interval '30 seconds', probes = probes + 1
-                where is_parked and blocked_until <= $1 and exists (select 1 from deliveries q where q.receiver = receiver_states.receiver and q.state = 'queued') returning receiver),
-              free as (select d.id, d.receiver, d.due_at from deliveries d
-                where d.state = 'queued' and d.due_at <= $1 and d.receiver <> all($2)
-                  and not exists (select 1 from receiver_states r where r.receiver = d.receiver and (r.is_parked or r.blocked_until > $1))
-                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending')
-                order by d.due_at limit $3 for update skip locked),
-              probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
-                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at limit 1 for update skip locked) l),
-              ranked as (select id, receiver, row_number() over (partition by receiver order by due_at, id) as place from free),
-              chosen as (select r.id from ranked r left join unnest($4::text[], $5::int[]) b(receiver, budget) on b.receiver = r.receiver where r.place <= coalesce(b.budget, $3) union select id from probing)
-            update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $6
-            from chosen c where d.id = c.id
-            returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent
-            """);
-        command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(exhausted));
-        command.Parameters.Add(Sql.P(most));
-        command.Parameters.Add(Sql.Column(limited, b => b.Key));
-        command.Parameters.Add(Sql.Column(limited, b => b.Value));
-        command.Parameters.Add(Sql.P(now + lease));
+        await using var command = database.CreateCommand(Claim);
+        AddParameters(command, budgets, most, lease, now);
         var claimed = new List<ClaimedDelivery>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
@@ -134,6 +132,16 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
         }
 
         return claimed;
+    }
+
+    internal static void AddParameters(NpgsqlCommand command, IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now)
+    {
+        var limits = budgets.ToList();
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(most));
+        command.Parameters.Add(Sql.Column(limits, b => b.Key));
+        command.Parameters.Add(Sql.Column(limits, b => b.Value));
+        command.Parameters.Add(Sql.P(now + lease));
     }
 
     /// <summary>The present state of each claimed delivery's subject, as its thread must show it.</summary>
