@@ -139,7 +139,7 @@ internal sealed partial class DeliverDue(
         if (!current.Receivers.TryGetValue(delivery.Receiver, out var receiver)) return new DeliveryResult.Rejected("this receiver is no longer in routing.yaml");
         try
         {
-            return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt), CancellationToken.None);
+            return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt, content.Elsewhere), CancellationToken.None);
         }
         catch (Exception bug)
         {

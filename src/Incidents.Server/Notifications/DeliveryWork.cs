@@ -36,7 +36,10 @@ internal sealed record ClaimedDelivery
 }
 
 /// <summary>What is sent: the subject's present state for one thread.</summary>
-internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread);
+/// <param name="Notification">The subject.</param>
+/// <param name="Thread">What this receiver was told of it.</param>
+/// <param name="Elsewhere">See <see cref="DeliveryAttempt.Elsewhere"/>.</param>
+internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread, string? Elsewhere);
 
 /// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
 internal sealed class DeliveryWork(NpgsqlDataSource database)
@@ -152,7 +155,11 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
         const string alertColumns = "a.name, a.fingerprint, a.status, a.severity, a.labels::text, a.annotations::text, a.generator_url, a.starts_at, a.resolved_at";
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
-        batch.Add("select id, reference, shown_state, shown_revision, log_cursor, may_have_arrived, first_attempt_at from notification_threads where id = any($1)", Sql.Column(claimed, c => c.ThreadId));
+        batch.Add("""
+            select t.id, t.reference, t.shown_state, t.shown_revision, t.log_cursor, t.may_have_arrived, t.first_attempt_at,
+              case when t.may_have_arrived and t.reference is null then (select o.reference from notification_threads o where o.receiver = t.receiver and o.reference is not null order by o.id desc limit 1) end
+            from notification_threads t where t.id = any($1)
+            """, Sql.Column(claimed, c => c.ThreadId));
         batch.Add($"select {IncidentRows.Columns} from incidents where number = any($1)", Sql.P(incidentNumbers));
         batch.Add($"select {NoticeRows.Columns} from notices where id = any($1)", Sql.P(noticeIds));
         batch.Add($"""
@@ -169,14 +176,14 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
             where t.id = any($1) order by t.id, e.id
             """, Sql.Column(claimed, c => c.ThreadId));
 
-        var threads = new Dictionary<long, ThreadMemory>();
+        var threads = new Dictionary<long, (ThreadMemory Memory, string? Elsewhere)>();
         var incidents = new Dictionary<long, Incident>();
         var notices = new Dictionary<long, Notice>();
         var incidentAlerts = new Dictionary<long, List<SubjectAlert>>();
         var noticeAlerts = new Dictionary<long, List<SubjectAlert>>();
         var logs = new Dictionary<long, List<LogLine>>();
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) threads[reader.GetInt64(0)] = ReadThread(reader);
+        while (await reader.ReadAsync(cancellationToken)) threads[reader.GetInt64(0)] = (ReadThread(reader), reader.IsDBNull(7) ? null : reader.GetString(7));
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -204,7 +211,7 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
             var notification = delivery.IncidentNumber is { } number
                 ? NotificationComposer.Compose(incidents[number], Of(incidentAlerts, number), Of(logs, delivery.ThreadId), delivery.Occasion, publicUrl, now)
                 : NotificationComposer.Compose(notices[delivery.NoticeId!.Value], Of(noticeAlerts, delivery.NoticeId.Value), delivery.Occasion, publicUrl, now);
-            contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId]);
+            contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId].Memory, threads[delivery.ThreadId].Elsewhere);
         }
 
         return contents;

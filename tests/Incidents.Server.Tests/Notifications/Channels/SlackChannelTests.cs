@@ -170,6 +170,19 @@ public class SlackChannelTests
     }
 
     [Test]
+    public async Task Where_a_named_channel_is_is_known_from_what_was_posted_there_before()
+    {
+        var named = new SlackReceiver { Channel = "#critical-alerts" };
+        var other = Thread(await _harness.SendAsync("slack", named, Checkout() with { SubjectKey = "inc-141" }));
+        _harness.StandIns.Faults.Add("slack/chat.postMessage", new Fault { Drop = true, TakesEffect = true });
+        await _harness.SendAsync("slack", named, Checkout());
+        await using var restarted = _harness.With();
+        await restarted.SendAsync("slack", named, Checkout(), new ThreadMemory(MayHaveArrived: true, FirstAttemptAt: Now), elsewhere: other.Reference);
+
+        Assert.That(Slack.Roots, Has.Count.EqualTo(2));
+    }
+
+    [Test]
     public async Task Without_the_right_to_look_a_rare_double_is_accepted()
     {
         _harness.StandIns.Faults.Add("slack/chat.postMessage", new Fault { Drop = true, TakesEffect = true });
