@@ -362,7 +362,7 @@ public sealed class Incident
 
         ToTriggered();
         Note(now, EntryKind.SnoozeEnded, "The snooze ended; it needs somebody again.", Actor.Engine);
-        return Occasion.Unacknowledged;
+        return Occasion.SnoozeEnded;
     }
 
     public IncidentOutcome Assign(Actor by, string to, Instant now)

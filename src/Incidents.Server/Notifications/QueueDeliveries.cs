@@ -21,16 +21,20 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
     {
         var rules = configuration.Current.Incidents;
         var wanted = new Dictionary<(long? Incident, long? Notice, string Receiver), Wanted>();
+
+        // Whoever took it or ended it was reached; what still tries to reach somebody need not call others.
+        var ended = incidents.Where(c => Occasion.EndsPages(c.Occasion)).Select(c => c.Incident.Number).Distinct().ToArray();
+        if (ended.Length > 0) writes.Add("update deliveries set fail_over_at = null where incident_number = any($1) and fail_over_at is not null", Sql.P(ended));
         foreach (var (incident, occasion, trace) in incidents)
         {
             var joined = incident.TakeJoined();
-            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), trace);
+            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), incident.IsOpen, trace);
         }
 
         foreach (var (notice, occasion, trace) in notices)
         {
             var joined = notice.TakeJoined();
-            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), notice.ClosedAt is null), trace);
+            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), notice.ClosedAt is null), notice.ClosedAt is null, trace);
         }
 
         await DeliveryRows.QueueAsync(writes, [.. wanted.Select(w => new WantedDelivery
@@ -40,13 +44,13 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
             Receiver = w.Key.Receiver,
             Occasion = w.Value.Occasion,
             DueAt = w.Value.Occasion == Occasion.Updated ? now + rules.BundleUpdates : now,
-            FailOverAt = Occasion.IsPage(w.Value.Occasion) ? now + rules.FailOverAfter : null,
+            FailOverAt = w.Value.IsOpen && Occasion.IsPage(w.Value.Occasion) ? now + rules.FailOverAfter : null,
             TraceParent = w.Value.Trace,
         })], ids, now, cancellationToken);
 
-        void Want((long? Incident, long? Notice, string Receiver) key, string occasion, string? trace) =>
-            wanted[key] = wanted.TryGetValue(key, out var before) ? new Wanted(Occasion.Weightier(before.Occasion, occasion), before.Trace) : new Wanted(occasion, trace);
+        void Want((long? Incident, long? Notice, string Receiver) key, string occasion, bool isOpen, string? trace) =>
+            wanted[key] = wanted.TryGetValue(key, out var before) ? before with { Occasion = Occasion.Weightier(before.Occasion, occasion) } : new Wanted(occasion, isOpen, trace);
     }
 
-    private sealed record Wanted(string Occasion, string? Trace);
+    private sealed record Wanted(string Occasion, bool IsOpen, string? Trace);
 }

@@ -149,7 +149,8 @@ internal sealed class IncidentTests
         incident.Snooze(Ana, Start + Duration.FromHours(1), Start);
         Assert.That((incident.State, incident.AcknowledgedBy), Is.EqualTo((IncidentState.Acknowledged, "Ana")));
         Assert.That(incident.EndSnooze(Start + Duration.FromMinutes(59)), Is.Null);
-        Assert.That(incident.EndSnooze(Start + Duration.FromHours(1)), Is.EqualTo(Occasion.Unacknowledged));
+        Assert.That(incident.EndSnooze(Start + Duration.FromHours(1)), Is.EqualTo(Occasion.SnoozeEnded));
+        Assert.That(Occasion.IsPage(Occasion.SnoozeEnded), Is.True, "it is quiet for nobody any more");
         Assert.That(incident.State, Is.EqualTo(IncidentState.Triggered));
     }
 
@@ -165,7 +166,7 @@ internal sealed class IncidentTests
     [Test]
     public void The_weightiest_occasion_names_the_message()
     {
-        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
+        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
         Assert.That(all.Select(Occasion.Weight), Is.EqualTo(Enumerable.Range(0, all.Length)));
         Assert.That(Occasion.Weightier(Occasion.Updated, Occasion.SeverityRaised), Is.EqualTo(Occasion.SeverityRaised));
     }

@@ -98,6 +98,35 @@ internal sealed class DeliveryStoryTests
         Assert.That(_engine.StandIns.PagerDuty.Alerts["inc-1"].State, Is.EqualTo("resolved"));
     }
 
+    [TestCase("acknowledge")]
+    [TestCase("resolve")]
+    [TestCase("snooze")]
+    public async Task A_page_that_somebody_answered_wakes_nobody_else(string verb)
+    {
+        _engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 1000 });
+        await _engine.Receives(Firing("DiskFull"));
+        await _engine.Passes(Seconds(5));
+        await _engine.Does(1, verb, verb == "snooze" ? new { until = "2026-03-02T12:00:00Z" } : null);
+        await _engine.Passes(Seconds(60));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Is.Empty);
+        await _engine.Does(1, verb == "resolve" ? "reopen" : "escalate");
+        await _engine.Passes(Seconds(29));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Is.Not.Empty, "what comes later is a page of its own");
+    }
+
+    [Test]
+    public async Task A_snooze_that_ends_pages_again()
+    {
+        await using var engine = await StartAsync(ThreeReceivers);
+        await engine.Receives(Firing("DiskFull"));
+        await engine.Does(1, "snooze", new { until = "2026-03-02T10:00:00Z" });
+        await engine.Passes(Minutes(59));
+        var before = engine.StandIns.Smtp.Mails.Count;
+        await engine.Passes(Minutes(2));
+        Assert.That(engine.StandIns.Smtp.Mails, Has.Count.EqualTo(before + 1));
+        Assert.That(engine.StandIns.Slack.Messages[^1].Broadcast, Is.True);
+    }
+
     [Test]
     public async Task Two_receivers_that_fail_do_not_name_each_other_but_the_third()
     {

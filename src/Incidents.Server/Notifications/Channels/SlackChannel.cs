@@ -134,7 +134,9 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
         if (root is null || lines.Count == 0) return null;
 
         var replies = Replies(lines, notification);
-        var loud = notification.Occasion is Occasion.Escalated or Occasion.SeverityRaised;
+
+        // An edited message notifies nobody, so what somebody must hear is said in the channel once more.
+        var loud = Occasion.IsPage(notification.Occasion) && notification.Occasion != Occasion.Opened;
         for (var i = 0; i < replies.Count; i++)
         {
             var (text, cursor) = replies[i];

@@ -128,8 +128,11 @@ public class SlackChannelTests
 
     [TestCase(Occasion.Escalated, true)]
     [TestCase(Occasion.SeverityRaised, true)]
+    [TestCase(Occasion.Reopened, true)]
+    [TestCase(Occasion.SnoozeEnded, true)]
+    [TestCase(Occasion.Acknowledged, false)]
     [TestCase(Occasion.Updated, false)]
-    public async Task Only_an_escalation_or_a_raised_severity_is_shown_in_the_channel_again(string occasion, bool isBroadcast)
+    public async Task What_needs_somebody_again_is_shown_in_the_channel_again(string occasion, bool isBroadcast)
     {
         var thread = Thread(await Send(Checkout()));
         await Send(Checkout(occasion: occasion, revision: 2) with { Log = [Line(1), Line(2)] }, thread);
