@@ -119,7 +119,7 @@ internal sealed partial class DeliverDue(
             var result = await AttemptAsync(delivery, content, current);
             var ended = Clock.GetCurrentInstant();
             var decision = RetrySchedule.Next(delivery.Attempt, delivery.FirstAttemptAt, ended, result, Random.Shared.NextDouble());
-            var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended);
+            var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.HasMoreLines);
             activity?.SetTag("incidents.result", finished.ResultKey);
             if (!finished.IsDone) LogNotDelivered(delivery.Id, delivery.Receiver, delivery.Attempt, finished.ResultKey, finished.Detail);
             DeliveryMetrics.Attempted(finished, current.Receivers.GetValueOrDefault(delivery.Receiver)?.Channel ?? "unknown");

@@ -39,7 +39,13 @@ internal sealed record ClaimedDelivery
 /// <param name="Notification">The subject.</param>
 /// <param name="Thread">What this receiver was told of it.</param>
 /// <param name="Elsewhere">See <see cref="DeliveryAttempt.Elsewhere"/>.</param>
-internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread, string? Elsewhere);
+internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread, string? Elsewhere)
+{
+    /// <summary>So many lines of the log go out at once; what is beyond them needs another delivery.</summary>
+    public const int MostLines = 100;
+
+    public bool HasMoreLines => Notification.Log.Length >= MostLines;
+}
 
 /// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
 internal sealed class DeliveryWork(NpgsqlDataSource database)
@@ -170,9 +176,9 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
             select n.id, {alertColumns} from unnest($1::bigint[]) n(id) cross join lateral (
               select * from alerts where notice_id = n.id and outcome <> 'duplicate' order by (status = 'firing') desc, starts_at desc limit 20) a
             """, Sql.P(noticeIds));
-        batch.Add("""
+        batch.Add($"""
             select t.id, e.id, e.at, e.kind, e.text from notification_threads t cross join lateral (
-              select * from timeline_entries e where e.incident_number = t.incident_number and e.id > t.log_cursor and e.kind not in ('delivery_failed', 'delivery_recovered') order by e.id limit 100) e
+              select * from timeline_entries e where e.incident_number = t.incident_number and e.id > t.log_cursor and e.kind not in ('delivery_failed', 'delivery_recovered') order by e.id limit {DeliveryContent.MostLines}) e
             where t.id = any($1) order by t.id, e.id
             """, Sql.Column(claimed, c => c.ThreadId));
 

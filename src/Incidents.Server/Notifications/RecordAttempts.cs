@@ -15,7 +15,8 @@ namespace Incidents.Server.Notifications;
 /// <param name="Decision">What becomes of the delivery.</param>
 /// <param name="StartedAt">Start of the attempt.</param>
 /// <param name="EndedAt">Its end.</param>
-internal sealed record FinishedAttempt(ClaimedDelivery Delivery, ThreadMemory Thread, DeliveryResult Result, RetryDecision Decision, Instant StartedAt, Instant EndedAt)
+/// <param name="HasMoreLines">There may be lines of the log that did not go along.</param>
+internal sealed record FinishedAttempt(ClaimedDelivery Delivery, ThreadMemory Thread, DeliveryResult Result, RetryDecision Decision, Instant StartedAt, Instant EndedAt, bool HasMoreLines = false)
 {
     public string ResultKey => Result switch
     {
@@ -39,6 +40,9 @@ internal sealed record FinishedAttempt(ClaimedDelivery Delivery, ThreadMemory Th
 
     public bool IsDone => Result is DeliveryResult.Delivered or DeliveryResult.NothingToSend;
 
+    /// <summary>The rest of a long log follows. Not to a receiver that takes no log: its cursor stands still.</summary>
+    public bool NeedsAnother => HasMoreLines && Result is DeliveryResult.Delivered && Memory.LogCursor > Thread.LogCursor;
+
     /// <summary>What the thread remembers from now on.</summary>
     public ThreadMemory Memory => (Result switch
     {
@@ -53,7 +57,7 @@ internal sealed record FinishedAttempt(ClaimedDelivery Delivery, ThreadMemory Th
 /// Writes down what attempts came to: many that end at about the same time share one transaction. Until it commits, the delivery counts as under way;
 /// a crash before it repeats the send with the same keys, never skips one (P4).
 /// </summary>
-internal sealed class RecordAttempts(NpgsqlDataSource database)
+internal sealed class RecordAttempts(NpgsqlDataSource database, IdBlocks ids)
 {
     /// <param name="finished">What ended. A result that comes too late, after its delivery was taken back and begun again, changes nothing.</param>
     /// <param name="isRepeat">An earlier try failed, and may have committed all the same when only its answer was lost: what it wrote is not written twice.</param>
@@ -68,7 +72,8 @@ internal sealed class RecordAttempts(NpgsqlDataSource database)
         await using var batch = new NpgsqlBatch(connection);
         var entries = attempts.Where(a => a.Delivery.IncidentNumber is not null).Select(Entry).OfType<TimelineEntry>().ToList();
         List<FinishedAttempt> retries = [.. attempts.Where(a => a.Decision is RetryDecision.TryAgain or RetryDecision.Park)];
-        SubjectLocks.Add(batch, [.. retries.Select(a => a.Delivery.IncidentNumber), .. entries.Select(e => (long?)e.IncidentNumber)], retries.Select(a => a.Delivery.NoticeId));
+        List<FinishedAttempt> unfinished = [.. retries, .. attempts.Where(a => a.NeedsAnother)];
+        SubjectLocks.Add(batch, [.. unfinished.Select(a => a.Delivery.IncidentNumber), .. entries.Select(e => (long?)e.IncidentNumber)], unfinished.Select(a => a.Delivery.NoticeId));
 
         batch.Add("""
             update notification_threads t set reference = r.reference, shown_state = r.shown_state, shown_revision = r.shown_revision, log_cursor = r.log_cursor, may_have_arrived = r.may_have_arrived, first_attempt_at = r.first_attempt_at
@@ -86,6 +91,15 @@ internal sealed class RecordAttempts(NpgsqlDataSource database)
 
         WriteFinal(batch, [.. attempts.Where(a => a.IsDone || a.Decision is RetryDecision.GiveUp)]);
         WriteRetries(batch, retries);
+        await DeliveryRows.QueueAsync(batch, [.. attempts.Where(a => a.NeedsAnother).Select(a => new WantedDelivery
+        {
+            Incident = a.Delivery.IncidentNumber,
+            Notice = a.Delivery.NoticeId,
+            Receiver = a.Delivery.Receiver,
+            Occasion = Occasion.Updated,
+            DueAt = a.EndedAt,
+            TraceParent = a.Delivery.TraceParent,
+        })], ids, attempts.Max(a => a.EndedAt), cancellationToken);
         WriteReceiverStates(batch, attempts);
         IncidentRows.AppendEntries(batch, entries);
         WakeWaiting(batch, attempts);

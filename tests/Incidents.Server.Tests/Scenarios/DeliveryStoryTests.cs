@@ -115,6 +115,17 @@ internal sealed class DeliveryStoryTests
     }
 
     [Test]
+    public async Task A_log_that_grew_long_while_a_receiver_was_away_reaches_it_whole()
+    {
+        _engine.StandIns.Faults.Add("slack", new Fault { Status = 500, Times = 3 });
+        await _engine.Receives(Firing("DiskFull"));
+        await _engine.Query<int>("with lines as (insert into timeline_entries (incident_number, at, kind, text, actor_kind, actor_name) select 1, now(), 'note', 'line ' || n, 'user', 'Ana' from generate_series(1, 250) n returning 1) select count(*)::int from lines");
+        await _engine.Passes(Seconds(15));
+        Assert.That(_engine.StandIns.Slack.Messages.Count(m => m.Body.ToJsonString().Contains("line 250", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(await _engine.Query<long>("select count(*) from deliveries where state in ('queued', 'sending')"), Is.Zero);
+    }
+
+    [Test]
     public async Task A_snooze_that_ends_pages_again()
     {
         await using var engine = await StartAsync(ThreeReceivers);
@@ -213,6 +224,7 @@ internal sealed class DeliveryStoryTests
         await _engine.Receives(Firing("DiskFull"));
         await _engine.Passes(Seconds(2));
         Assert.That(await _engine.Timeline(1), Does.Contain("is parked"));
+        using (var ready = await _engine.Client(null).GetAsync(new Uri("/readyz", UriKind.Relative))) Assert.That(await ready.Content.ReadAsStringAsync(), Does.Contain("parked: alerts").And.Not.Contain("invalid_auth"), "why is for those who are signed in");
         Assert.That(_engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1), "the fall-back is told at once");
         await _engine.Audits();
         await _engine.RunsDueWork();
