@@ -877,8 +877,8 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_deliveries_incident_number")
                         .HasFilter("incident_number is not null");
 
-                    b.HasIndex(new[] { "DueAt" }, "ix_deliveries_due")
-                        .HasDatabaseName("ix_deliveries_due_at")
+                    b.HasIndex(new[] { "Receiver", "DueAt", "Id" }, "ix_deliveries_due")
+                        .HasDatabaseName("ix_deliveries_receiver_due_at_id")
                         .HasFilter("state = 'queued'");
 
                     b.HasIndex(new[] { "FailOverAt" }, "ix_deliveries_fail_over")
@@ -990,6 +990,10 @@ namespace Incidents.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_notification_threads_notice_id_receiver")
                         .HasFilter("notice_id is not null");
+
+                    b.HasIndex(new[] { "Receiver", "Id" }, "ix_notification_threads_reference")
+                        .HasDatabaseName("ix_notification_threads_receiver_id")
+                        .HasFilter("reference is not null");
 
                     b.ToTable("notification_threads", (string)null);
                 });

@@ -44,6 +44,7 @@ public abstract record IncidentOutcome
 public sealed class Incident
 {
     private readonly List<TimelineEntry> _entries = [];
+    private string[] _joined = [];
 
     private Incident() { }
 
@@ -124,6 +125,14 @@ public sealed class Incident
     {
         var taken = _entries.ToArray();
         _entries.Clear();
+        return taken;
+    }
+
+    /// <summary>Receivers that came in since the last call: they have heard nothing of it yet, so to them any news of an open incident is that it opened.</summary>
+    public IReadOnlyList<string> TakeJoined()
+    {
+        var taken = _joined;
+        _joined = [];
         return taken;
     }
 
@@ -353,7 +362,7 @@ public sealed class Incident
 
         ToTriggered();
         Note(now, EntryKind.SnoozeEnded, "The snooze ended; it needs somebody again.", Actor.Engine);
-        return Occasion.Unacknowledged;
+        return Occasion.SnoozeEnded;
     }
 
     public IncidentOutcome Assign(Actor by, string to, Instant now)
@@ -372,7 +381,7 @@ public sealed class Incident
         if (!IsOpen) return Over("escalated");
 
         Severity = Routing.Severity.Worse(Severity, critical.Severity);
-        Receivers = [.. Receivers.Union(critical.Receivers, StringComparer.Ordinal)];
+        BringIn(critical.Receivers);
         EscalationPolicy = critical.EscalationPolicy ?? EscalationPolicy;
         if (State == IncidentState.Acknowledged) ToTriggered();
         Note(now, EntryKind.Escalated, $"Escalated by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
@@ -398,7 +407,7 @@ public sealed class Incident
         Severity = decision.Severity;
         if (raised)
         {
-            Receivers = [.. Receivers.Union(decision.Receivers, StringComparer.Ordinal)];
+            BringIn(decision.Receivers);
             EscalationPolicy = decision.EscalationPolicy ?? EscalationPolicy;
         }
 
@@ -417,7 +426,7 @@ public sealed class Incident
         target.TotalAlerts += TotalAlerts;
         target.Since = Instant.Min(target.Since, Since);
         target.Severity = Routing.Severity.Worse(target.Severity, Severity);
-        target.Receivers = [.. target.Receivers.Union(Receivers, StringComparer.Ordinal)];
+        target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one by {by.Name}.", by);
 
         FiringAlerts = 0;
@@ -447,7 +456,7 @@ public sealed class Incident
         var raised = false;
         foreach (var decision in alerts.Select(a => a.Decision).Distinct())
         {
-            Receivers = [.. Receivers.Union(decision.Receivers, StringComparer.Ordinal)];
+            BringIn(decision.Receivers);
             Playbooks = [.. Playbooks.Union(decision.Playbooks, StringComparer.Ordinal)];
             if (Routing.Severity.Rank(decision.Severity) <= Routing.Severity.Rank(Severity)) continue;
 
@@ -458,6 +467,13 @@ public sealed class Incident
         }
 
         return raised;
+    }
+
+    private void BringIn(IEnumerable<string> receivers)
+    {
+        var joining = receivers.Except(Receivers, StringComparer.Ordinal).ToList();
+        _joined = [.. _joined, .. joining];
+        Receivers = [.. Receivers, .. joining];
     }
 
     private void ToTriggered()

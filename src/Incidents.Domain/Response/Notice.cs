@@ -8,6 +8,8 @@ namespace Incidents.Domain.Response;
 /// </summary>
 public sealed class Notice
 {
+    private string[] _joined = [];
+
     private Notice() { }
 
     public long Id { get; private init; }
@@ -33,6 +35,14 @@ public sealed class Notice
     public int TotalAlerts { get; private set; }
 
     public long Revision { get; private set; }
+
+    /// <summary>As <see cref="Incident.TakeJoined"/>.</summary>
+    public IReadOnlyList<string> TakeJoined()
+    {
+        var taken = _joined;
+        _joined = [];
+        return taken;
+    }
 
     /// <summary>A notice as it was stored.</summary>
     public static Notice Restore(long id, string groupKey, Guid groupId, string title, string severity, string[] receivers, Instant since, Instant openedAt, Instant? closedAt, int firingAlerts, int totalAlerts, long revision) => new()
@@ -71,7 +81,9 @@ public sealed class Notice
         FiringAlerts += alerts.Count;
         TotalAlerts += alerts.Count(a => !a.IsKnown);
         Since = alerts.Aggregate(Since, (since, alert) => Instant.Min(since, alert.Since));
-        Receivers = [.. Receivers.Union(alerts.SelectMany(a => a.Decision.Receivers), StringComparer.Ordinal)];
+        var joining = alerts.SelectMany(a => a.Decision.Receivers).Except(Receivers, StringComparer.Ordinal).ToList();
+        _joined = [.. _joined, .. joining];
+        Receivers = [.. Receivers, .. joining];
         Revision++;
         return Occasion.Updated;
     }

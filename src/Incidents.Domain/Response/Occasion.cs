@@ -7,6 +7,10 @@ public static class Occasion
     public const string Reopened = "reopened";
     public const string Escalated = "escalated";
     public const string SeverityRaised = "severity_raised";
+
+    /// <summary>Nobody has it any more, and no person said so.</summary>
+    public const string SnoozeEnded = "snooze_ended";
+
     public const string Resolved = "resolved";
     public const string Acknowledged = "acknowledged";
     public const string Unacknowledged = "unacknowledged";
@@ -14,13 +18,19 @@ public static class Occasion
     /// <summary>Alerts joined or left, a note was written, an assignment changed.</summary>
     public const string Updated = "updated";
 
-    private static readonly string[] Heaviest = [Opened, Reopened, Escalated, SeverityRaised, Resolved, Unacknowledged, Acknowledged, Updated];
+    private static readonly string[] Heaviest = [Opened, Reopened, Escalated, SeverityRaised, SnoozeEnded, Resolved, Unacknowledged, Acknowledged, Updated];
 
     /// <summary>0 is the heaviest.</summary>
     public static int Weight(string occasion) => Array.IndexOf(Heaviest, occasion);
 
     public static string Weightier(string a, string b) => Weight(a) <= Weight(b) ? a : b;
 
+    /// <summary>What a receiver hears: to one that joins while the subject is open it has just opened, however small the change that brought it in.</summary>
+    public static string For(string occasion, bool joins, bool isOpen) => joins && isOpen ? Weightier(occasion, Opened) : occasion;
+
     /// <summary>True when somebody must be reached: such a message falls over to another receiver if it does not arrive.</summary>
-    public static bool IsPage(string occasion) => occasion is Opened or Reopened or Escalated or SeverityRaised;
+    public static bool IsPage(string occasion) => occasion is Opened or Reopened or Escalated or SeverityRaised or SnoozeEnded;
+
+    /// <summary>True when somebody took it or it is over: pages that are still on their way need not fall over any more.</summary>
+    public static bool EndsPages(string occasion) => occasion is Acknowledged or Resolved;
 }

@@ -40,8 +40,11 @@ public sealed class RoutingTree
         return Decide(labels, at, severity, word);
     }
 
-    /// <summary>Where this alert goes when it is treated as <paramref name="severity"/>: how a failed remediation enters the critical flow.</summary>
-    public RoutingDecision MatchAs(string severity, Labels labels, Instant at) => Decide(labels, at, severity, Severities.Read(labels).Word);
+    /// <summary>
+    /// Where labels go when they are treated as <paramref name="severity"/>, whatever the hour: for what a person or the engine itself calls for, and for a failed remediation.
+    /// Time intervals mute alerts, not these, so somebody always hears of it.
+    /// </summary>
+    public RoutingDecision MatchAs(string severity, Labels labels) => Decide(labels, null, severity, Severities.Read(labels).Word);
 
     /// <summary>The whole walk, a line a route that was asked, those that did not match included: for an operator who asks "why not there?".</summary>
     public ImmutableArray<string> Explain(Labels labels, Instant at)
@@ -54,7 +57,7 @@ public sealed class RoutingTree
     /// <summary>The tree with everything inherited filled in, as it is in force.</summary>
     public RouteSummary Describe() => _root.Describe();
 
-    private RoutingDecision Decide(Labels labels, Instant at, string severity, string? word)
+    private RoutingDecision Decide(Labels labels, Instant? at, string severity, string? word)
     {
         var walk = new Walk(at, severity);
         Visit(_root, labels, ref walk);
@@ -118,7 +121,7 @@ public sealed class RoutingTree
     }
 
     /// <summary>What the walk has gathered. The usual case, one handling route, takes that route's ready-made arrays and allocates nothing.</summary>
-    private struct Walk(Instant at, string severity)
+    private struct Walk(Instant? at, string severity)
     {
         public Node? Decider;
         public Node? FirstMuted;
@@ -128,7 +131,7 @@ public sealed class RoutingTree
 
         public void Take(Node node)
         {
-            var mutedBy = node.MutedBy(at);
+            var mutedBy = at is { } moment ? node.MutedBy(moment) : null;
             Path = Path.IsEmpty ? node.Path : Path.AddRange(node.Path.Except(Path));
             if (mutedBy is not null)
             {

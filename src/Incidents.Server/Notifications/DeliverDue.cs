@@ -5,6 +5,7 @@ using Incidents.Domain.Notifications;
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Scheduling;
+using Incidents.Server.Web;
 using Microsoft.Extensions.Options;
 using NodaTime;
 using NodaTime.Extensions;
@@ -22,10 +23,13 @@ internal sealed partial class DeliverDue(
 {
     private const int MostUnderWay = 128;
     private const int MostPerClaim = 200;
+    private static readonly TimeSpan LongestOutage = TimeSpan.FromMinutes(5);
 
     private readonly SemaphoreSlim _slots = new(MostUnderWay);
     private readonly Channel<FinishedAttempt> _finished = Channel.CreateUnbounded<FinishedAttempt>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ConcurrentDictionary<long, Task> _underWay = new();
+    private readonly ConcurrentDictionary<long, int> _unwritten = new();
+    private readonly CancellationTokenSource _stopped = new();
     private Task _recorder = Task.CompletedTask;
     private Instant _lookForLostAt;
 
@@ -42,10 +46,13 @@ internal sealed partial class DeliverDue(
         await Task.WhenAll(_underWay.Values).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _finished.Writer.TryComplete();
         await _recorder.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopped.CancelAsync();
     }
 
     public override void Dispose()
     {
+        _stopped.Cancel();
+        _stopped.Dispose();
         _slots.Dispose();
         base.Dispose();
     }
@@ -56,7 +63,7 @@ internal sealed partial class DeliverDue(
         var now = Clock.GetCurrentInstant();
         if (now >= _lookForLostAt)
         {
-            if (await work.TakeBackLostAsync(now, cancellationToken) is > 0 and var lost) LogTakenBack(lost);
+            if (await work.TakeBackLostAsync(now, [.. _unwritten.Keys], cancellationToken) is > 0 and var lost) LogTakenBack(lost);
             _lookForLostAt = now + Duration.FromSeconds(2);
         }
 
@@ -112,10 +119,11 @@ internal sealed partial class DeliverDue(
             var result = await AttemptAsync(delivery, content, current);
             var ended = Clock.GetCurrentInstant();
             var decision = RetrySchedule.Next(delivery.Attempt, delivery.FirstAttemptAt, ended, result, Random.Shared.NextDouble());
-            var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.Notification.Revision);
+            var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.HasMoreLines);
             activity?.SetTag("incidents.result", finished.ResultKey);
             if (!finished.IsDone) LogNotDelivered(delivery.Id, delivery.Receiver, delivery.Attempt, finished.ResultKey, finished.Detail);
             DeliveryMetrics.Attempted(finished, current.Receivers.GetValueOrDefault(delivery.Receiver)?.Channel ?? "unknown");
+            _unwritten[delivery.Id] = delivery.Attempt;
             _finished.Writer.TryWrite(finished);
         }
         finally
@@ -131,7 +139,7 @@ internal sealed partial class DeliverDue(
         if (!current.Receivers.TryGetValue(delivery.Receiver, out var receiver)) return new DeliveryResult.Rejected("this receiver is no longer in routing.yaml");
         try
         {
-            return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt), CancellationToken.None);
+            return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt, content.Elsewhere), CancellationToken.None);
         }
         catch (Exception bug)
         {
@@ -152,19 +160,49 @@ internal sealed partial class DeliverDue(
         }
     }
 
+    /// <summary>Writes down what ended; when that cannot be done together, each alone, so that one bad row costs no other.</summary>
     private async Task RecordAsync(List<FinishedAttempt> portion)
     {
-        try
+        if (await TryRecordAsync(portion, isPatient: true) is { } error)
         {
-            await record.RunAsync(portion, CancellationToken.None);
-            if (portion.Any(p => !p.IsDone)) failOver.Raise();
-            signal.Raise();
-            changes.Raise();
+            foreach (var attempt in portion)
+            {
+                // Not written down: the lease runs out and the send is repeated with the same keys.
+                if (portion.Count > 1) error = await TryRecordAsync([attempt], isPatient: false);
+                if (error is not null) LogNotRecorded(error, attempt.Delivery.Id, attempt.Delivery.Receiver, attempt.Delivery.Attempt, attempt.ResultKey);
+            }
         }
-        catch (Exception error)
+
+        foreach (var attempt in portion) _unwritten.TryRemove(new(attempt.Delivery.Id, attempt.Delivery.Attempt));
+        if (portion.Any(p => !p.IsDone)) failOver.Raise();
+        signal.Raise();
+        changes.Raise();
+    }
+
+    /// <summary>A race is run again until another process may take the deliveries for lost; an outage of the database is waited out longer, for nobody can take them then.</summary>
+    /// <returns>Why it could not be done, or null.</returns>
+    private async Task<Exception?> TryRecordAsync(List<FinishedAttempt> portion, bool isPatient)
+    {
+        // Real time: a test that holds the engine's clock must not hold this.
+        var started = TimeProvider.System.GetTimestamp();
+        var untilLost = (portion.Min(a => a.Delivery.LeaseUntil) - Clock.GetCurrentInstant()).ToTimeSpan() - TimeSpan.FromSeconds(2);
+        for (var tries = 1; ; tries++)
         {
-            // Not written down: the leases run out and the sends are repeated with the same keys.
-            LogNotRecorded(error, portion.Count);
+            try
+            {
+                await record.RunAsync(portion, isRepeat: tries > 1 || !isPatient, _stopped.Token);
+                return null;
+            }
+            catch (Exception error)
+            {
+                var limit = !isPatient ? TimeSpan.Zero
+                    : DatabaseTrouble.IsUnavailable(error) ? LongestOutage
+                    : DatabaseTrouble.IsConflict(error) || DatabaseTrouble.IsUniqueViolation(error) ? untilLost
+                    : TimeSpan.Zero;
+                if (_stopped.IsCancellationRequested || TimeProvider.System.GetElapsedTime(started) >= limit) return error;
+                LogRecordedLater(portion.Count, DatabaseTrouble.InWords(error));
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(1000, 10 * Math.Pow(2, tries))), TimeProvider.System, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 
@@ -174,8 +212,11 @@ internal sealed partial class DeliverDue(
     [LoggerMessage(Level = LogLevel.Error, Message = "The channel of {Receiver} failed on delivery {DeliveryId}")]
     private partial void LogChannelFailed(Exception error, long deliveryId, string receiver);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} delivery results were not recorded; those sends will be repeated")]
-    private partial void LogNotRecorded(Exception error, int count);
+    [LoggerMessage(Level = LogLevel.Error, Message = "The result of delivery {DeliveryId} to {Receiver}, attempt {Attempt} ({Result}), was not recorded; it will be sent again")]
+    private partial void LogNotRecorded(Exception error, long deliveryId, string receiver, int attempt, string result);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} delivery results could not be recorded yet ({Reason}); trying again")]
+    private partial void LogRecordedLater(int count, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} deliveries of a process that died were taken back")]
     private partial void LogTakenBack(int count);

@@ -29,11 +29,23 @@ internal sealed record ClaimedDelivery
 
     public required Instant FirstAttemptAt { get; init; }
 
+    /// <summary>Until then it is ours.</summary>
+    public required Instant LeaseUntil { get; init; }
+
     public required string? TraceParent { get; init; }
 }
 
 /// <summary>What is sent: the subject's present state for one thread.</summary>
-internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread);
+/// <param name="Notification">The subject.</param>
+/// <param name="Thread">What this receiver was told of it.</param>
+/// <param name="Elsewhere">See <see cref="DeliveryAttempt.Elsewhere"/>.</param>
+internal sealed record DeliveryContent(Notification Notification, ThreadMemory Thread, string? Elsewhere)
+{
+    /// <summary>So many lines of the log go out at once; what is beyond them needs another delivery.</summary>
+    public const int MostLines = 100;
+
+    public bool HasMoreLines => Notification.Log.Length >= MostLines;
+}
 
 /// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
 internal sealed class DeliveryWork(NpgsqlDataSource database)
@@ -41,11 +53,27 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
     /// <summary>
     /// Deliveries of processes that died while sending go back to the queue. Their outcome is unknown, so the channel is told to look before it creates anything.
     /// </summary>
+    /// <param name="now">When.</param>
+    /// <param name="ended">Deliveries of this process whose attempt has ended and is about to be written down: not lost, only late.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>How many were lost.</returns>
-    public async Task<int> TakeBackLostAsync(Instant now, CancellationToken cancellationToken)
+    public async Task<int> TakeBackLostAsync(Instant now, IReadOnlyCollection<long> ended, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("""
-            with lost as (select id, thread_id, attempts, lease_until, fail_over_at, occasion, occasion_weight from deliveries where state = 'sending' and lease_until < $1 for update skip locked),
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var found = new List<(long Id, long? Incident, long? Notice)>();
+        await using (var look = new NpgsqlCommand("select id, incident_number, notice_id from deliveries where state = 'sending' and lease_until < $1 and id <> all($2)", connection))
+        {
+            look.Parameters.Add(Sql.P(now));
+            look.Parameters.Add(Sql.P(ended.ToArray()));
+            await using var reader = await look.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken)) found.Add((reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2)));
+        }
+
+        if (found.Count == 0) return 0;
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await SubjectLocks.TakeAsync(connection, found.Select(f => f.Incident), found.Select(f => f.Notice), cancellationToken);
+        await using var command = new NpgsqlCommand("""
+            with lost as (select id, thread_id, attempts, lease_until, fail_over_at, occasion, occasion_weight from deliveries where id = any($2) and state = 'sending' and lease_until < $1 for update skip locked),
               successor as (update deliveries q set fail_over_at = least(q.fail_over_at, l.fail_over_at), occasion = case when l.occasion_weight < q.occasion_weight then l.occasion else q.occasion end, occasion_weight = least(l.occasion_weight, q.occasion_weight)
                 from lost l where q.thread_id = l.thread_id and q.state = 'queued' returning q.thread_id),
               thread as (update notification_threads t set may_have_arrived = true from lost l where t.id = l.thread_id),
@@ -53,44 +81,45 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
                 select id, attempts, lease_until, $1, 'lost', 'The process that sent it died; whether it arrived is not known.' from lost)
             update deliveries d set state = case when s.thread_id is null then 'queued' else 'superseded' end, due_at = $1, lease_until = null, fail_over_at = case when s.thread_id is null then d.fail_over_at end
             from lost l left join successor s on s.thread_id = l.thread_id where d.id = l.id
-            """);
+            """, connection);
         command.Parameters.Add(Sql.P(now));
-        return await command.ExecuteNonQueryAsync(cancellationToken);
+        command.Parameters.Add(Sql.Column(found, f => f.Id));
+        var count = await command.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return count;
     }
 
+    /// <summary>
+    /// Receiver by receiver, so that what waits for one that is parked, blocked or at its limit is not even looked at, however much it is.
+    /// Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
+    /// </summary>
+    internal const string Claim = """
+        with recursive waiting(receiver) as (
+            (select receiver from deliveries where state = 'queued' order by receiver limit 1)
+            union all select (select d.receiver from deliveries d where d.state = 'queued' and d.receiver > w.receiver order by d.receiver limit 1) from waiting w where w.receiver is not null),
+          probe as (update receiver_states set blocked_until = $1::timestamptz + interval '30 seconds', probes = probes + 1
+            where is_parked and blocked_until <= $1 and receiver in (select receiver from waiting) returning receiver),
+          allowed as (select w.receiver, coalesce(b.budget, $2) as most from waiting w left join unnest($3::text[], $4::int[]) b(receiver, budget) on b.receiver = w.receiver
+            where w.receiver is not null and coalesce(b.budget, 1) > 0 and not exists (select 1 from receiver_states r where r.receiver = w.receiver and (r.is_parked or r.blocked_until > $1))),
+          free as (select l.id, l.due_at from allowed a cross join lateral (select d.id, d.due_at from deliveries d where d.receiver = a.receiver and d.state = 'queued' and d.due_at <= $1
+            and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit a.most for update skip locked) l),
+          probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
+            and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit 1 for update skip locked) l),
+          chosen as ((select id from free order by due_at, id limit $2) union all select id from probing)
+        update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $5
+        from chosen c where d.id = c.id
+        returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent
+        """;
+
     /// <param name="budgets">How many each receiver may have now; a receiver without an entry has no limit but <paramref name="most"/>, one with zero gets none.</param>
-    /// <param name="most">At most so many.</param>
+    /// <param name="most">At most so many, and besides one probe of each parked receiver that is due for one.</param>
     /// <param name="lease">For how long they are ours.</param>
     /// <param name="now">When.</param>
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<List<ClaimedDelivery>> ClaimAsync(IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now, CancellationToken cancellationToken)
     {
-        var exhausted = budgets.Where(b => b.Value <= 0).Select(b => b.Key).ToArray();
-        var limited = budgets.Where(b => b.Value > 0).ToList();
-
-        // Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
-        await using var command = database.CreateCommand("""
-            with probe as (update receiver_states set blocked_until = $1::timestamptz + interval '30 seconds', probes = probes + 1
-                where is_parked and blocked_until <= $1 and exists (select 1 from deliveries q where q.receiver = receiver_states.receiver and q.state = 'queued') returning receiver),
-              free as (select d.id, d.receiver, d.due_at from deliveries d
-                where d.state = 'queued' and d.due_at <= $1 and d.receiver <> all($2)
-                  and not exists (select 1 from receiver_states r where r.receiver = d.receiver and (r.is_parked or r.blocked_until > $1))
-                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending')
-                order by d.due_at limit $3 for update skip locked),
-              probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
-                  and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at limit 1 for update skip locked) l),
-              ranked as (select id, receiver, row_number() over (partition by receiver order by due_at, id) as place from free),
-              chosen as (select r.id from ranked r left join unnest($4::text[], $5::int[]) b(receiver, budget) on b.receiver = r.receiver where r.place <= coalesce(b.budget, $3) union select id from probing)
-            update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $6
-            from chosen c where d.id = c.id
-            returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent
-            """);
-        command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(exhausted));
-        command.Parameters.Add(Sql.P(most));
-        command.Parameters.Add(Sql.Column(limited, b => b.Key));
-        command.Parameters.Add(Sql.Column(limited, b => b.Value));
-        command.Parameters.Add(Sql.P(now + lease));
+        await using var command = database.CreateCommand(Claim);
+        AddParameters(command, budgets, most, lease, now);
         var claimed = new List<ClaimedDelivery>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
@@ -106,11 +135,22 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
                 Attempt = reader.GetInt32(6),
                 CreatedAt = reader.GetFieldValue<Instant>(7),
                 FirstAttemptAt = reader.GetFieldValue<Instant>(8),
+                LeaseUntil = now + lease,
                 TraceParent = reader.IsDBNull(9) ? null : reader.GetString(9),
             });
         }
 
         return claimed;
+    }
+
+    internal static void AddParameters(NpgsqlCommand command, IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now)
+    {
+        var limits = budgets.ToList();
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(most));
+        command.Parameters.Add(Sql.Column(limits, b => b.Key));
+        command.Parameters.Add(Sql.Column(limits, b => b.Value));
+        command.Parameters.Add(Sql.P(now + lease));
     }
 
     /// <summary>The present state of each claimed delivery's subject, as its thread must show it.</summary>
@@ -121,7 +161,11 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
         const string alertColumns = "a.name, a.fingerprint, a.status, a.severity, a.labels::text, a.annotations::text, a.generator_url, a.starts_at, a.resolved_at";
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
-        batch.Add("select id, reference, shown_state, shown_revision, log_cursor, may_have_arrived, first_attempt_at from notification_threads where id = any($1)", Sql.Column(claimed, c => c.ThreadId));
+        batch.Add("""
+            select t.id, t.reference, t.shown_state, t.shown_revision, t.log_cursor, t.may_have_arrived, t.first_attempt_at,
+              case when t.may_have_arrived and t.reference is null then (select o.reference from notification_threads o where o.receiver = t.receiver and o.reference is not null order by o.id desc limit 1) end
+            from notification_threads t where t.id = any($1)
+            """, Sql.Column(claimed, c => c.ThreadId));
         batch.Add($"select {IncidentRows.Columns} from incidents where number = any($1)", Sql.P(incidentNumbers));
         batch.Add($"select {NoticeRows.Columns} from notices where id = any($1)", Sql.P(noticeIds));
         batch.Add($"""
@@ -132,20 +176,20 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
             select n.id, {alertColumns} from unnest($1::bigint[]) n(id) cross join lateral (
               select * from alerts where notice_id = n.id and outcome <> 'duplicate' order by (status = 'firing') desc, starts_at desc limit 20) a
             """, Sql.P(noticeIds));
-        batch.Add("""
+        batch.Add($"""
             select t.id, e.id, e.at, e.kind, e.text from notification_threads t cross join lateral (
-              select * from timeline_entries e where e.incident_number = t.incident_number and e.id > t.log_cursor and e.kind not in ('delivery_failed', 'delivery_recovered') order by e.id limit 100) e
+              select * from timeline_entries e where e.incident_number = t.incident_number and e.id > t.log_cursor and e.kind not in ('delivery_failed', 'delivery_recovered') order by e.id limit {DeliveryContent.MostLines}) e
             where t.id = any($1) order by t.id, e.id
             """, Sql.Column(claimed, c => c.ThreadId));
 
-        var threads = new Dictionary<long, ThreadMemory>();
+        var threads = new Dictionary<long, (ThreadMemory Memory, string? Elsewhere)>();
         var incidents = new Dictionary<long, Incident>();
         var notices = new Dictionary<long, Notice>();
         var incidentAlerts = new Dictionary<long, List<SubjectAlert>>();
         var noticeAlerts = new Dictionary<long, List<SubjectAlert>>();
         var logs = new Dictionary<long, List<LogLine>>();
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) threads[reader.GetInt64(0)] = ReadThread(reader);
+        while (await reader.ReadAsync(cancellationToken)) threads[reader.GetInt64(0)] = (ReadThread(reader), reader.IsDBNull(7) ? null : reader.GetString(7));
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -173,7 +217,7 @@ internal sealed class DeliveryWork(NpgsqlDataSource database)
             var notification = delivery.IncidentNumber is { } number
                 ? NotificationComposer.Compose(incidents[number], Of(incidentAlerts, number), Of(logs, delivery.ThreadId), delivery.Occasion, publicUrl, now)
                 : NotificationComposer.Compose(notices[delivery.NoticeId!.Value], Of(noticeAlerts, delivery.NoticeId.Value), delivery.Occasion, publicUrl, now);
-            contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId]);
+            contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId].Memory, threads[delivery.ThreadId].Elsewhere);
         }
 
         return contents;

@@ -38,27 +38,47 @@ internal sealed partial class FailOverDue(
         foreach (var page in due)
         {
             var asked = page.Asked.Append(page.Receiver).ToHashSet(StringComparer.Ordinal);
-            var to = FailOver.Choose(page.Receiver, asked, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null);
-            DeliveryMetrics.HandedOver(page.Receiver, to);
-            if (to is null)
+            var standings = page.Told.ToDictionary(t => t.Receiver, t => FailOver.StandingOf(t.WasShown, t.HasRefused, t.Unfinished, now), StringComparer.Ordinal);
+            switch (FailOver.Choose(page.Receiver, asked, standings, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null))
             {
-                LogNobodyLeft(page.Id, page.IncidentNumber, page.Receiver, page.Detail);
-                Tell(page, $"Nobody was reached through {page.Receiver} ({page.Detail}), and no other receiver is left. It is still tried.");
-            }
-            else if (page.Informed.Contains(to, StringComparer.Ordinal))
-            {
-                Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} has it already.");
-            }
-            else
-            {
-                Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} is told instead.");
-                next.Add((page, to));
+                case FailOverChoice.Tell(var to):
+                    Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} is told instead.");
+                    DeliveryMetrics.HandedOver(page.Receiver, to);
+                    next.Add((page, to));
+                    break;
+                case FailOverChoice.KnowsAlready(var to):
+                    Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} has it already.");
+                    DeliveryMetrics.HandedOver(page.Receiver, to);
+                    break;
+                case FailOverChoice.IsBeingTold(var to):
+                    Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} is being told already.");
+                    DeliveryMetrics.HandedOver(page.Receiver, to);
+                    break;
+                case FailOverChoice.NobodyLeft:
+                    LogNobodyLeft(page.Id, page.IncidentNumber, page.Receiver, page.Detail);
+                    Tell(page, $"Nobody was reached through {page.Receiver} ({page.Detail}), and no other receiver is left. It is still tried.");
+                    DeliveryMetrics.HandedOver(page.Receiver, null);
+                    break;
             }
         }
 
         await using var writes = new NpgsqlBatch(connection);
         writes.Add("update deliveries set fail_over_at = null where id = any($1)", Sql.Column(due, d => d.Id));
-        if (next.Count > 0) await QueueAsync(writes, next, now, cancellationToken);
+
+        // Two that failed may have chosen the same third: it is told once, with the weightier occasion.
+        var failOverAt = now + configuration.Current.Incidents.FailOverAfter;
+        var wanted = next.OrderBy(n => Occasion.Weight(n.From.Occasion)).DistinctBy(n => (n.From.IncidentNumber, n.From.NoticeId, n.To)).Select(n => new WantedDelivery
+        {
+            Incident = n.From.IncidentNumber,
+            Notice = n.From.NoticeId,
+            Receiver = n.To,
+            Occasion = n.From.Occasion,
+            DueAt = now,
+            FailOverAt = failOverAt,
+            FallbackOf = n.From.Id,
+            TraceParent = n.From.TraceParent,
+        });
+        await DeliveryRows.QueueAsync(writes, [.. wanted], ids, now, cancellationToken);
 
         // Who was told of the page must also hear of its end.
         foreach (var (from, to) in next)
@@ -67,12 +87,7 @@ internal sealed partial class FailOverDue(
             writes.Add("update notices set receivers = array_append(receivers, $2) where id = $1 and not ($2 = any(receivers))", Sql.P(from.NoticeId ?? 0), Sql.P(to));
         }
 
-        if (entries.Count > 0)
-        {
-            writes.Add("select number from incidents where number = any($1) order by number for no key update", Sql.P(entries.Select(e => e.IncidentNumber).Distinct().ToArray()));
-            IncidentRows.AppendEntries(writes, entries);
-        }
-
+        IncidentRows.AppendEntries(writes, entries);
         await writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         deliveries.Raise();
@@ -86,26 +101,71 @@ internal sealed partial class FailOverDue(
 
     private static async Task<List<Due>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
     {
+        var found = await FindAsync(connection, now, cancellationToken);
+        if (found.Count == 0) return [];
+        await SubjectLocks.TakeAsync(connection, found.Select(f => f.Incident), found.Select(f => f.Notice), cancellationToken);
+
+        // What changed until the locks were ours is read again.
         await using var command = new NpgsqlCommand("""
-            with due as (select * from deliveries where fail_over_at <= $1 order by fail_over_at limit $2 for update skip locked)
+            with due as (select * from deliveries where id = any($2) and fail_over_at <= $1 for update skip locked)
             select d.id, d.incident_number, d.notice_id, d.receiver, coalesce(d.detail, 'no answer yet'), d.occasion, d.trace_parent,
               coalesce((with recursive chain as (select p.id, p.receiver, p.fallback_of from deliveries p where p.id = d.fallback_of union select p.id, p.receiver, p.fallback_of from deliveries p join chain c on p.id = c.fallback_of) select array_agg(receiver) from chain), '{}'),
-              coalesce(i.receivers, n.receivers, '{}'),
-              coalesce((select array_agg(t.receiver) from notification_threads t where (t.incident_number = d.incident_number or t.notice_id = d.notice_id) and t.shown_state is not null), '{}')
+              coalesce(i.receivers, n.receivers, '{}')
             from due d left join incidents i on i.number = d.incident_number left join notices n on n.id = d.notice_id
             """, connection);
         command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(MostPerRun));
+        command.Parameters.Add(Sql.Column(found, f => f.Id));
         var due = new List<Due>();
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                due.Add(new Due(
+                    reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2), reader.GetString(3), reader.GetString(4), reader.GetString(5),
+                    reader.IsDBNull(6) ? null : reader.GetString(6), reader.GetFieldValue<string[]>(7), reader.GetFieldValue<string[]>(8), []));
+            }
+        }
+
+        if (due.Count > 0) await ReadToldAsync(connection, due, cancellationToken);
+        return due;
+    }
+
+    private static async Task<List<(long Id, long? Incident, long? Notice)>> FindAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select id, incident_number, notice_id from deliveries where fail_over_at <= $1 order by fail_over_at limit $2", connection);
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(MostPerRun));
+        var found = new List<(long, long?, long?)>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) found.Add((reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2)));
+        return found;
+    }
+
+    /// <summary>Who was told of each page's subject, or is being told: facts for <see cref="FailOver.StandingOf"/>.</summary>
+    private static async Task ReadToldAsync(NpgsqlConnection connection, List<Due> due, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("""
+            select p.id, t.receiver, t.shown_state is not null,
+              exists (select 1 from deliveries x where x.incident_number = p.incident_number and x.thread_id = t.id and x.state = 'rejected' and x.done_at >= p.created_at),
+              u.state = 'sending', u.attempts, u.occasion, u.fail_over_at
+            from deliveries p cross join lateral (
+                select a.id, a.receiver, a.shown_state from notification_threads a where a.incident_number = p.incident_number
+                union all select b.id, b.receiver, b.shown_state from notification_threads b where b.notice_id = p.notice_id) t
+              left join lateral (
+                select q.state, q.attempts, q.occasion, q.fail_over_at from deliveries q where q.thread_id = t.id and q.state = 'queued'
+                union all select s.state, s.attempts, s.occasion, s.fail_over_at from deliveries s where s.thread_id = t.id and s.state = 'sending') u on true
+            where p.id = any($1)
+            """, connection);
+        command.Parameters.Add(Sql.Column(due, d => d.Id));
+        var pages = due.ToDictionary(d => d.Id);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            due.Add(new Due(
-                reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2), reader.GetString(3), reader.GetString(4), reader.GetString(5),
-                reader.IsDBNull(6) ? null : reader.GetString(6), reader.GetFieldValue<string[]>(7), reader.GetFieldValue<string[]>(8), reader.GetFieldValue<string[]>(9)));
+            var page = pages[reader.GetInt64(0)];
+            var receiver = reader.GetString(1);
+            if (page.Told.Find(t => t.Receiver == receiver) is not { } told) page.Told.Add(told = new Told(receiver, reader.GetBoolean(2), reader.GetBoolean(3), []));
+            if (!reader.IsDBNull(4)) told.Unfinished.Add(new UnfinishedDelivery(reader.GetBoolean(4), reader.GetInt32(5), reader.GetString(6), reader.IsDBNull(7) ? null : reader.GetFieldValue<Instant>(7)));
         }
-
-        return due;
     }
 
     private static async Task<HashSet<string>> ParkedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -114,25 +174,9 @@ internal sealed partial class FailOverDue(
         return [.. (string[])(await command.ExecuteScalarAsync(cancellationToken))!];
     }
 
-    private async Task QueueAsync(NpgsqlBatch writes, List<(Due From, string To)> next, Instant now, CancellationToken cancellationToken)
-    {
-        var run = await ids.TakeAsync(writes.Connection!, next.Count * 2, cancellationToken);
-        writes.Add("""
-            insert into notification_threads (id, incident_number, notice_id, receiver, shown_revision, log_cursor, may_have_arrived)
-            select id, incident, notice, receiver, 0, 0, false from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) r(id, incident, notice, receiver) on conflict do nothing
-            """, Sql.Column(next, _ => run.Next()), Sql.Column(next, n => n.From.IncidentNumber), Sql.Column(next, n => n.From.NoticeId), Sql.Column(next, n => n.To));
-        writes.Add("""
-            insert into deliveries (id, thread_id, incident_number, notice_id, receiver, occasion, occasion_weight, state, created_at, due_at, attempts, fail_over_at, fallback_of, trace_parent)
-            select distinct on (t.id) r.id, t.id, r.incident, r.notice, r.receiver, r.occasion, r.weight, 'queued', $1, $1, 0, $2, r.fallback_of, r.trace
-            from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::smallint[], $9::bigint[], $10::text[]) r(id, incident, notice, receiver, occasion, weight, fallback_of, trace)
-            join notification_threads t on t.receiver = r.receiver and (t.incident_number = r.incident or t.notice_id = r.notice)
-            on conflict (thread_id) where state = 'queued' do update set fallback_of = coalesce(deliveries.fallback_of, excluded.fallback_of)
-            """,
-            Sql.P(now), Sql.P(now + configuration.Current.Incidents.FailOverAfter), Sql.Column(next, _ => run.Next()), Sql.Column(next, n => n.From.IncidentNumber), Sql.Column(next, n => n.From.NoticeId), Sql.Column(next, n => n.To),
-            Sql.Column(next, n => n.From.Occasion), Sql.Column(next, n => (short)Occasion.Weight(n.From.Occasion)), Sql.Column(next, n => n.From.Id), Sql.Column(next, n => n.From.TraceParent));
-    }
+    private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, List<Told> Told);
 
-    private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, string[] Informed);
+    private sealed record Told(string Receiver, bool WasShown, bool HasRefused, List<UnfinishedDelivery> Unfinished);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Delivery {DeliveryId} of incident {IncidentNumber} reached nobody: {Receiver} failed ({Detail}) and no other receiver is left")]
     private partial void LogNobodyLeft(long deliveryId, long? incidentNumber, string receiver, string detail);

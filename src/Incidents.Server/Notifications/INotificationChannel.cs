@@ -19,4 +19,5 @@ internal interface INotificationChannel<in TReceiver> where TReceiver : class
 
 /// <param name="Key">Stable over the retries of one delivery: <c>dlv_123</c>.</param>
 /// <param name="Number">1 for the first attempt.</param>
-internal sealed record DeliveryAttempt(string Key, int Number);
+/// <param name="Elsewhere">The newest <see cref="ThreadMemory.Reference"/> to another subject at the same receiver: where it lives, when its settings only name it. Given when an earlier attempt may have arrived.</param>
+internal sealed record DeliveryAttempt(string Key, int Number, string? Elsewhere = null);

@@ -1,4 +1,3 @@
-using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
@@ -22,44 +21,36 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
     {
         var rules = configuration.Current.Incidents;
         var wanted = new Dictionary<(long? Incident, long? Notice, string Receiver), Wanted>();
+
+        // Whoever took it or ended it was reached; what still tries to reach somebody need not call others.
+        var ended = incidents.Where(c => Occasion.EndsPages(c.Occasion)).Select(c => c.Incident.Number).Distinct().ToArray();
+        if (ended.Length > 0) writes.Add("update deliveries set fail_over_at = null where incident_number = any($1) and fail_over_at is not null", Sql.P(ended));
         foreach (var (incident, occasion, trace) in incidents)
         {
-            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), occasion, trace);
+            var joined = incident.TakeJoined();
+            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), incident.IsOpen, trace);
         }
 
         foreach (var (notice, occasion, trace) in notices)
         {
-            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), occasion, trace);
+            var joined = notice.TakeJoined();
+            foreach (var receiver in notice.Receivers) Want((null, notice.Id, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), notice.ClosedAt is null), notice.ClosedAt is null, trace);
         }
 
-        if (wanted.Count == 0) return;
-        var rows = wanted.Select(w => (w.Key.Incident, w.Key.Notice, w.Key.Receiver, w.Value.Occasion, w.Value.Trace)).ToList();
-        var run = await ids.TakeAsync(writes.Connection!, rows.Count * 2, cancellationToken);
-        writes.Add("""
-            insert into notification_threads (id, incident_number, notice_id, receiver, shown_revision, log_cursor, may_have_arrived)
-            select id, incident, notice, receiver, 0, 0, false from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) r(id, incident, notice, receiver)
-            on conflict do nothing
-            """, Sql.Column(rows, _ => run.Next()), Sql.Column(rows, r => r.Incident), Sql.Column(rows, r => r.Notice), Sql.Column(rows, r => r.Receiver));
-        writes.Add("""
-            insert into deliveries (id, thread_id, incident_number, notice_id, receiver, occasion, occasion_weight, state, created_at, due_at, attempts, fail_over_at, trace_parent)
-            select r.id, t.id, r.incident, r.notice, r.receiver, r.occasion, r.weight, 'queued', $1, r.due, 0, r.fail_over, r.trace
-            from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::smallint[], $8::timestamptz[], $9::timestamptz[], $10::text[]) r(id, incident, notice, receiver, occasion, weight, due, fail_over, trace)
-            join notification_threads t on t.receiver = r.receiver and (t.incident_number = r.incident or t.notice_id = r.notice)
-            on conflict (thread_id) where state = 'queued' do update set
-              occasion = case when excluded.occasion_weight < deliveries.occasion_weight then excluded.occasion else deliveries.occasion end,
-              occasion_weight = least(excluded.occasion_weight, deliveries.occasion_weight),
-              due_at = case when deliveries.attempts > 0 then deliveries.due_at else least(excluded.due_at, deliveries.due_at) end,
-              fail_over_at = least(excluded.fail_over_at, deliveries.fail_over_at)
-            """,
-            Sql.P(now), Sql.Column(rows, _ => run.Next()), Sql.Column(rows, r => r.Incident), Sql.Column(rows, r => r.Notice), Sql.Column(rows, r => r.Receiver), Sql.Column(rows, r => r.Occasion),
-            Sql.Column(rows, r => (short)Occasion.Weight(r.Occasion)),
-            Sql.Column(rows, r => r.Occasion == Occasion.Updated ? now + rules.BundleUpdates : now),
-            Sql.Column(rows, r => Occasion.IsPage(r.Occasion) ? now + rules.FailOverAfter : (Instant?)null),
-            Sql.Column(rows, r => r.Trace));
+        await DeliveryRows.QueueAsync(writes, [.. wanted.Select(w => new WantedDelivery
+        {
+            Incident = w.Key.Incident,
+            Notice = w.Key.Notice,
+            Receiver = w.Key.Receiver,
+            Occasion = w.Value.Occasion,
+            DueAt = w.Value.Occasion == Occasion.Updated ? now + rules.BundleUpdates : now,
+            FailOverAt = w.Value.IsOpen && Occasion.IsPage(w.Value.Occasion) ? now + rules.FailOverAfter : null,
+            TraceParent = w.Value.Trace,
+        })], ids, now, cancellationToken);
 
-        void Want((long? Incident, long? Notice, string Receiver) key, string occasion, string? trace) =>
-            wanted[key] = wanted.TryGetValue(key, out var before) ? new Wanted(Occasion.Weightier(before.Occasion, occasion), before.Trace) : new Wanted(occasion, trace);
+        void Want((long? Incident, long? Notice, string Receiver) key, string occasion, bool isOpen, string? trace) =>
+            wanted[key] = wanted.TryGetValue(key, out var before) ? before with { Occasion = Occasion.Weightier(before.Occasion, occasion) } : new Wanted(occasion, isOpen, trace);
     }
 
-    private sealed record Wanted(string Occasion, string? Trace);
+    private sealed record Wanted(string Occasion, bool IsOpen, string? Trace);
 }

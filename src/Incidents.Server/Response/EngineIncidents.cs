@@ -30,9 +30,8 @@ internal sealed class EngineIncidents(IncidentsDbContext db, IncidentWork work, 
 
         var number = (await OpenIncidents.TakeNumbersAsync((NpgsqlConnection)db.Database.GetDbConnection(), 1, cancellationToken))[0];
         var labels = Labels.Of(("alertname", title), ("severity", severity), ("service", "incidents"));
-        var decision = configuration.Current.Routing.MatchAs(severity, labels, now);
-        if (decision.MutedBy is not null) decision = configuration.Current.Routing.MatchAs(severity, Labels.Empty, now);
-        var incident = Incident.OpenByHand(number, OpenIncidents.GroupIdOf(KeyOf(what)), title, decision with { GroupKey = KeyOf(what), MutedBy = null }, Actor.Engine, now, aboutEngine: true);
+        var decision = configuration.Current.Routing.MatchAs(severity, labels) with { GroupKey = KeyOf(what) };
+        var incident = Incident.OpenByHand(number, OpenIncidents.GroupIdOf(KeyOf(what)), title, decision, Actor.Engine, now, aboutEngine: true);
         incident.AddNote(Actor.Engine, text, now);
         db.Add(incident);
         await work.SaveAsync([new IncidentChange(incident, Occasion.Opened, null)], transaction, now, cancellationToken);

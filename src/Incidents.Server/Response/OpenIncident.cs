@@ -37,8 +37,7 @@ internal sealed class OpenIncidentHandler(IncidentsDbContext db, IncidentWork wo
         var labels = Labels.From((command.Labels ?? new Dictionary<string, string>()).Append(new("severity", command.Severity)).Append(new("alertname", title)));
 
         // A person means it: no mute applies, and each incident opened by hand is a group of its own.
-        var decision = configuration.Current.Routing.Match(labels, now) with { Severity = command.Severity, GroupKey = $"manual/{number}", MutedBy = null };
-        if (decision.Receivers.IsEmpty) decision = decision with { Receivers = configuration.Current.Routing.Match(Labels.Of(("severity", command.Severity)), now).Receivers };
+        var decision = configuration.Current.Routing.MatchAs(command.Severity, labels) with { GroupKey = $"manual/{number}" };
         var incident = Incident.OpenByHand(number, OpenIncidents.GroupIdOf(decision.GroupKey), title, decision, work.By, now, Activity.Current?.Id);
         if (!string.IsNullOrWhiteSpace(command.Note)) incident.AddNote(work.By, command.Note, now);
         db.Add(incident);

@@ -46,6 +46,22 @@ internal sealed class IncidentTests
     });
 
     [Test]
+    public void A_receiver_that_joins_by_a_small_change_hears_that_it_opened_and_only_once()
+    {
+        var incident = Open(Severity.Warning, "slack");
+        Assert.That(incident.TakeJoined(), Is.Empty, "the first ones hear that it opened anyway");
+        Assert.That(incident.Join([Alert(Severity.Warning, "team")], Start), Is.EqualTo(Occasion.Updated));
+        var joined = incident.TakeJoined();
+        Assert.That(joined, Is.EqualTo(new[] { "team" }));
+        Assert.That(incident.TakeJoined(), Is.Empty);
+
+        var target = Open(Severity.Warning, "other", number: 2);
+        incident.MergeInto(target, Ana, Start);
+        Assert.That(target.TakeJoined(), Is.EqualTo(new[] { "slack", "team" }));
+        Assert.That((Occasion.For(Occasion.Updated, joins: true, isOpen: true), Occasion.For(Occasion.Updated, joins: false, isOpen: true), Occasion.For(Occasion.Resolved, joins: true, isOpen: false)), Is.EqualTo((Occasion.Opened, Occasion.Updated, Occasion.Resolved)));
+    }
+
+    [Test]
     public void The_second_acknowledge_says_who_was_first()
     {
         var incident = Open();
@@ -133,7 +149,8 @@ internal sealed class IncidentTests
         incident.Snooze(Ana, Start + Duration.FromHours(1), Start);
         Assert.That((incident.State, incident.AcknowledgedBy), Is.EqualTo((IncidentState.Acknowledged, "Ana")));
         Assert.That(incident.EndSnooze(Start + Duration.FromMinutes(59)), Is.Null);
-        Assert.That(incident.EndSnooze(Start + Duration.FromHours(1)), Is.EqualTo(Occasion.Unacknowledged));
+        Assert.That(incident.EndSnooze(Start + Duration.FromHours(1)), Is.EqualTo(Occasion.SnoozeEnded));
+        Assert.That(Occasion.IsPage(Occasion.SnoozeEnded), Is.True, "it is quiet for nobody any more");
         Assert.That(incident.State, Is.EqualTo(IncidentState.Triggered));
     }
 
@@ -149,7 +166,7 @@ internal sealed class IncidentTests
     [Test]
     public void The_weightiest_occasion_names_the_message()
     {
-        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
+        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
         Assert.That(all.Select(Occasion.Weight), Is.EqualTo(Enumerable.Range(0, all.Length)));
         Assert.That(Occasion.Weightier(Occasion.Updated, Occasion.SeverityRaised), Is.EqualTo(Occasion.SeverityRaised));
     }

@@ -193,10 +193,24 @@ public sealed class RoutingTreeTests
     {
         var alert = Alert(("severity", "warn"));
 
-        var decision = Tree().MatchAs(Severity.Critical, alert, Monday);
+        var decision = Tree().MatchAs(Severity.Critical, alert);
 
         Assert.That((decision.Severity, decision.SeverityWord, decision.EscalationPolicy), Is.EqualTo(("critical", "warn", "critical")));
         Assert.That(decision.GroupKey, Is.EqualTo(Tree().Match(alert, Monday).GroupKey));
+    }
+
+    [Test]
+    public void What_a_person_or_the_engine_calls_for_is_muted_by_no_time_interval()
+    {
+        var tree = Tree(new Route { Name = "weekends", Matchers = When("env!=prod"), ActiveTimeIntervals = [Weekend] });
+
+        foreach (var labels in new[] { Alert(), Labels.Empty })
+        {
+            Assert.That(tree.Match(labels, Monday).MutedBy, Is.Not.Null);
+            var decision = tree.MatchAs(Severity.Critical, labels);
+            Assert.That((decision.MutedBy, decision.Path[^1]), Is.EqualTo(((string?)null, "routes[0] \"weekends\": env!=\"prod\" → matched")));
+            Assert.That(decision.Receivers, Is.EqualTo(new[] { "pager", "slack" }));
+        }
     }
 
     [Test]

@@ -219,6 +219,23 @@ internal sealed class MuteTests
     }
 
     [Test]
+    public async Task What_a_person_or_the_engine_calls_for_always_reaches_somebody()
+    {
+        await using var engine = await StartAsync(QuietFirst.Replace("alertname=\"DiskFull\"", "env!=\"prod\"", StringComparison.Ordinal));
+        await engine.Post("incidents", new { title = "The shop is slow", severity = "critical" });
+        Assert.That(await ReceiversOf(1), Is.EqualTo("pager, critical"));
+
+        await engine.ReceivesBody("not json");
+        await engine.Audits();
+        Assert.That(await ReceiversOf(2), Is.EqualTo("alerts"));
+
+        await engine.Does(2, "escalate");
+        Assert.That(await ReceiversOf(2), Is.EqualTo("alerts, pager, critical"));
+
+        async Task<string> ReceiversOf(long number) => string.Join(", ", (await engine.Query<string[]>($"select receivers from incidents where number = {number}")));
+    }
+
+    [Test]
     public async Task The_end_of_an_alert_that_is_muted_by_now_takes_nothing_from_the_incident_it_was_in_before()
     {
         await using var engine = await StartAsync(QuietFirst.Replace("start_time: \"09:00\"", "start_time: \"09:10\"", StringComparison.Ordinal));

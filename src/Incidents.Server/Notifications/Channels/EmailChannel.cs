@@ -87,8 +87,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
         };
     }
 
-    private static bool IsWorthAMail(string occasion) =>
-        occasion is Occasion.Opened or Occasion.Reopened or Occasion.Escalated or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Resolved;
+    private static bool IsWorthAMail(string occasion) => Occasion.IsPage(occasion) || occasion is Occasion.Acknowledged or Occasion.Resolved;
 
     private static DeliveryResult Conclude(
         IReadOnlyList<RefusedRecipient> refused, List<MailboxAddress> waiting, Notification notification, ThreadMemory thread, EmailMemory memory, string answer)
@@ -293,6 +292,7 @@ internal static class EmailLayout
         Occasion.Reopened => " again (reopened)",
         Occasion.Escalated => ", escalated",
         Occasion.SeverityRaised => ", severity raised",
+        Occasion.SnoozeEnded => " again (its snooze ended)",
         _ => "",
     };
 

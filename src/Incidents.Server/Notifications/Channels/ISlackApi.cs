@@ -23,9 +23,6 @@ internal interface ISlackApi
     /// and payload; <see cref="SlackAnswer.Ts"/> is null when none has.
     /// </summary>
     Task<SlackAnswer> FindMessageAsync(string channelId, string eventType, IReadOnlyDictionary<string, string> payload, Instant oldest, CancellationToken cancellationToken);
-
-    /// <summary><c>auth.test</c>: whether the token is good.</summary>
-    Task<SlackAnswer> TestAuthAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>One message as Slack takes it. Text is already escaped.</summary>

@@ -71,7 +71,6 @@ internal sealed class SlackApi(IHttpClientFactory http, IOptionsMonitor<SlackOpt
         return read with { Channel = channelId, Ts = Text(ours?["ts"]) };
     }
 
-    public async Task<SlackAnswer> TestAuthAsync(CancellationToken cancellationToken) => Read(await CallAsync("auth.test", [], cancellationToken));
 
     private static JsonObject Common(SlackMessage message)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 using FluentValidation;
@@ -34,9 +33,6 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
     // Slack's and our clocks may differ, and the message may be as old as the first attempt.
     private static readonly Duration LookBackMargin = Duration.FromMinutes(2);
 
-    // Names to ids, learned from answers: looking for a lost message takes the id. Only a help; without it a rare double is posted.
-    private readonly ConcurrentDictionary<string, string> _channelIds = new(StringComparer.Ordinal);
-
     public async Task<DeliveryResult> SendAsync(
         Notification notification, SlackReceiver receiver, ThreadMemory thread, DeliveryAttempt attempt, CancellationToken cancellationToken)
     {
@@ -50,7 +46,7 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
         var step = new Progress(thread);
         try
         {
-            if (await ShowRootAsync(notification, receiver, step, cancellationToken) is { } failure) return step.With(failure);
+            if (await ShowRootAsync(notification, receiver, attempt, step, cancellationToken) is { } failure) return step.With(failure);
             if (await ReplyAsync(notification, lines, step, cancellationToken) is { } replyFailure) return step.With(replyFailure);
         }
         catch (Exception broken) when (step.HasBegun && (NetworkFailure.IsNetwork(broken) || broken is OperationCanceledException))
@@ -62,12 +58,12 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
         return new DeliveryResult.Delivered(step.Thread with { MayHaveArrived = false }, step.Did.Count == 0 ? "message updated" : string.Join(", ", step.Did));
     }
 
-    private async Task<DeliveryResult?> ShowRootAsync(Notification notification, SlackReceiver receiver, Progress step, CancellationToken cancellationToken)
+    private async Task<DeliveryResult?> ShowRootAsync(Notification notification, SlackReceiver receiver, DeliveryAttempt attempt, Progress step, CancellationToken cancellationToken)
     {
         var known = Read(step.Thread.Reference);
         if (known is null && step.Thread.MayHaveArrived)
         {
-            (known, var failure) = await FindAsync(notification, receiver, step.Thread, cancellationToken);
+            (known, var failure) = await FindAsync(notification, receiver, step.Thread, attempt, cancellationToken);
             if (failure is not null) return failure;
             if (known is not null) step.Did.Add("found the message of an attempt whose answer was lost");
         }
@@ -94,9 +90,7 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
         if (!posted.Ok) return SlackErrors.ToResult(posted);
         if (posted.Ts is null) return new DeliveryResult.RetryLater("Slack said ok without a ts", MayHaveArrived: true);
 
-        var channel = posted.Channel ?? message.Channel;
-        _channelIds[receiver.Channel] = channel;
-        step.Shown(notification, new SlackReference(channel, posted.Ts));
+        step.Shown(notification, new SlackReference(posted.Channel ?? message.Channel, posted.Ts));
         step.Did.Add("message posted");
         return null;
     }
@@ -112,12 +106,13 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
     }
 
     private async Task<(SlackReference? Found, DeliveryResult? Failure)> FindAsync(
-        Notification notification, SlackReceiver receiver, ThreadMemory thread, CancellationToken cancellationToken)
+        Notification notification, SlackReceiver receiver, ThreadMemory thread, DeliveryAttempt attempt, CancellationToken cancellationToken)
     {
-        var channel = IsChannelId(receiver.Channel) ? receiver.Channel : _channelIds.GetValueOrDefault(receiver.Channel);
+        // Looking takes the id. Of a channel that is only named, Slack said it when the last message was posted there.
+        var channel = IsChannelId(receiver.Channel) ? receiver.Channel : Read(attempt.Elsewhere)?.Channel;
         if (channel is null)
         {
-            LogCannotLook(notification.SubjectKey, "the receiver names its channel without an id");
+            LogCannotLook(notification.SubjectKey, "the receiver names its channel without an id, and nothing was posted there before");
             return (null, null);
         }
 
@@ -139,7 +134,9 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
         if (root is null || lines.Count == 0) return null;
 
         var replies = Replies(lines, notification);
-        var loud = notification.Occasion is Occasion.Escalated or Occasion.SeverityRaised;
+
+        // An edited message notifies nobody, so what somebody must hear is said in the channel once more.
+        var loud = Occasion.IsPage(notification.Occasion) && notification.Occasion != Occasion.Opened;
         for (var i = 0; i < replies.Count; i++)
         {
             var (text, cursor) = replies[i];

@@ -12,6 +12,7 @@ internal sealed class ThreadMapping : IEntityTypeConfiguration<ThreadRow>
         builder.Property(r => r.Id).ValueGeneratedNever();
         builder.HasIndex(r => new { r.IncidentNumber, r.Receiver }).IsUnique().HasFilter("incident_number is not null");
         builder.HasIndex(r => new { r.NoticeId, r.Receiver }).IsUnique().HasFilter("notice_id is not null");
+        builder.HasIndex(r => new { r.Receiver, r.Id }, "ix_notification_threads_reference").HasFilter("reference is not null");
     }
 }
 
@@ -25,7 +26,7 @@ internal sealed class DeliveryMapping : IEntityTypeConfiguration<DeliveryRow>
         // For each thread at most one waits and at most one is under way: that is what keeps its messages in order.
         builder.HasIndex(r => r.ThreadId, "ux_deliveries_queued").IsUnique().HasFilter("state = 'queued'");
         builder.HasIndex(r => r.ThreadId, "ux_deliveries_sending").IsUnique().HasFilter("state = 'sending'");
-        builder.HasIndex(r => r.DueAt, "ix_deliveries_due").HasFilter("state = 'queued'");
+        builder.HasIndex(r => new { r.Receiver, r.DueAt, r.Id }, "ix_deliveries_due").HasFilter("state = 'queued'");
         builder.HasIndex(r => r.LeaseUntil, "ix_deliveries_lease").HasFilter("state = 'sending'");
         builder.HasIndex(r => r.FailOverAt, "ix_deliveries_fail_over").HasFilter("fail_over_at is not null");
         builder.HasIndex(r => r.IncidentNumber).HasFilter("incident_number is not null");

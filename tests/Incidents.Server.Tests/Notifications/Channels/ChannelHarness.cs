@@ -41,8 +41,8 @@ internal sealed class ChannelHarness : IAsyncDisposable
     /// <summary>The same stand-ins with other settings.</summary>
     public ChannelHarness With(params (string Key, string? Value)[] settings) => new(StandIns, Build(StandIns, settings.ToDictionary(s => s.Key, s => s.Value)), ownsStandIns: false);
 
-    public Task<DeliveryResult> SendAsync(string channel, object settings, Notification notification, ThreadMemory? thread = null, string key = "dlv_1", CancellationToken cancellationToken = default) =>
-        Channels.SendAsync(new Receiver { Name = "test", Channel = channel, Settings = settings }, notification, thread ?? new ThreadMemory(), new DeliveryAttempt(key, 1), cancellationToken);
+    public Task<DeliveryResult> SendAsync(string channel, object settings, Notification notification, ThreadMemory? thread = null, string key = "dlv_1", string? elsewhere = null, CancellationToken cancellationToken = default) =>
+        Channels.SendAsync(new Receiver { Name = "test", Channel = channel, Settings = settings }, notification, thread ?? new ThreadMemory(), new DeliveryAttempt(key, 1, elsewhere), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -128,8 +128,11 @@ public class SlackChannelTests
 
     [TestCase(Occasion.Escalated, true)]
     [TestCase(Occasion.SeverityRaised, true)]
+    [TestCase(Occasion.Reopened, true)]
+    [TestCase(Occasion.SnoozeEnded, true)]
+    [TestCase(Occasion.Acknowledged, false)]
     [TestCase(Occasion.Updated, false)]
-    public async Task Only_an_escalation_or_a_raised_severity_is_shown_in_the_channel_again(string occasion, bool isBroadcast)
+    public async Task What_needs_somebody_again_is_shown_in_the_channel_again(string occasion, bool isBroadcast)
     {
         var thread = Thread(await Send(Checkout()));
         await Send(Checkout(occasion: occasion, revision: 2) with { Log = [Line(1), Line(2)] }, thread);
@@ -165,6 +168,19 @@ public class SlackChannelTests
     {
         await Send(Checkout() with { SubjectKey = "inc-141" });
         await Send(Checkout(), new ThreadMemory(MayHaveArrived: true, FirstAttemptAt: Now));
+
+        Assert.That(Slack.Roots, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Where_a_named_channel_is_is_known_from_what_was_posted_there_before()
+    {
+        var named = new SlackReceiver { Channel = "#critical-alerts" };
+        var other = Thread(await _harness.SendAsync("slack", named, Checkout() with { SubjectKey = "inc-141" }));
+        _harness.StandIns.Faults.Add("slack/chat.postMessage", new Fault { Drop = true, TakesEffect = true });
+        await _harness.SendAsync("slack", named, Checkout());
+        await using var restarted = _harness.With();
+        await restarted.SendAsync("slack", named, Checkout(), new ThreadMemory(MayHaveArrived: true, FirstAttemptAt: Now), elsewhere: other.Reference);
 
         Assert.That(Slack.Roots, Has.Count.EqualTo(2));
     }
