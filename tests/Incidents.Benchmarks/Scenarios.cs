@@ -292,7 +292,8 @@ internal sealed class Scenarios(Lab lab, Table table, Size size, TextWriter prog
         await lab.RunSqlAsync(database, "vacuum analyze");
         await using var source = StorageModule.CreateDataSource(lab.ConnectionTo(database));
         var work = new DeliveryWork(source);
-        var record = new RecordAttempts(source);
+        using var ids = new IdBlocks();
+        var record = new RecordAttempts(source, ids);
         var done = 0;
         var began = TimeProvider.System.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, workers).Select(_ => Task.Run(async () =>
@@ -303,7 +304,7 @@ internal sealed class Scenarios(Lab lab, Table table, Size size, TextWriter prog
                 var claimed = await work.ClaimAsync(new Dictionary<string, int>(), 100, Duration.FromSeconds(30), now, CancellationToken.None);
                 if (claimed.Count == 0) return;
                 var contents = await work.LoadAsync(claimed, null, now, CancellationToken.None);
-                await record.RunAsync([.. claimed.Select(c => new FinishedAttempt(c, contents[c.Id].Thread, new DeliveryResult.Delivered(contents[c.Id].Thread, "HTTP 200"), new RetryDecision.Done(), now, now, 1))], CancellationToken.None);
+                await record.RunAsync([.. claimed.Select(c => new FinishedAttempt(c, contents[c.Id].Thread, new DeliveryResult.Delivered(contents[c.Id].Thread, "HTTP 200"), new RetryDecision.Done(), now, now))], isRepeat: false, CancellationToken.None);
                 Interlocked.Add(ref done, claimed.Count);
             }
         })));
