@@ -25,7 +25,8 @@ internal sealed class IdempotencyTests
         _host = await WebHost.StartAsync(app =>
         {
             app.MapPost("/api/test/make", (Thing thing) => TypedResults.Created($"/things/{Interlocked.Increment(ref _runs)}", new { thing.Name, run = _runs })).WithIdempotency();
-            app.MapPost("/api/test/refuse", IResult () => ApiProblem.Conflict("refused", $"run {Interlocked.Increment(ref _runs)}")).WithIdempotency();
+            app.MapPost("/api/test/refuse", IResult () => ApiProblem.Unprocessable("refused", $"run {Interlocked.Increment(ref _runs)}")).WithIdempotency();
+            app.MapPost("/api/test/conflict", IResult () => ApiProblem.Conflict("refused", $"run {Interlocked.Increment(ref _runs)}")).WithIdempotency();
             app.MapPost("/api/test/fail-once", () => Interlocked.Increment(ref _runs) == 1 ? throw new InvalidOperationException("first time") : Results.Ok(_runs)).WithIdempotency();
             app.MapPost("/api/test/slow", async () =>
             {
@@ -65,8 +66,17 @@ internal sealed class IdempotencyTests
     {
         var first = await PostAsync("refuse", "k2", new { });
         var second = await PostAsync("refuse", "k2", new { });
-        Assert.That(second.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(second.StatusCode, Is.EqualTo(HttpStatusCode.UnprocessableEntity));
         Assert.That(await second.Content.ReadAsStringAsync(), Is.EqualTo(await first.Content.ReadAsStringAsync()));
+    }
+
+    [Test]
+    public async Task A_conflict_is_not_kept_because_the_next_try_may_go_otherwise()
+    {
+        await PostAsync("conflict", "k9", new { });
+        var second = await PostAsync("conflict", "k9", new { });
+        Assert.That(second.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(_runs, Is.EqualTo(2));
     }
 
     [Test]
