@@ -49,7 +49,7 @@ internal abstract record InboxReceipt
 /// Stores webhooks with group commit: all that arrive while one commit is under way share the next one. There is no timer; a lone webhook waits for nothing.
 /// An answer is given only after the commit that holds it (P1).
 /// </summary>
-internal sealed partial class InboxWriter(NpgsqlDataSource database, IdBlocks ids, InboxSignal signal, IOptions<ReceiveOptions> options, TimeProvider clock, ILogger<InboxWriter> log) : BackgroundService
+internal sealed partial class InboxWriter(WorkPool database, IdBlocks ids, InboxSignal signal, IOptions<ReceiveOptions> options, TimeProvider clock, ILogger<InboxWriter> log) : BackgroundService
 {
     private const int MostRows = 256;
     private const int MostBytes = 8 * 1024 * 1024;

@@ -14,7 +14,7 @@ namespace Incidents.Server.Alerts;
 /// until their outcome is committed, so a process that dies frees them at that moment.
 /// </summary>
 internal sealed partial class IngestInbox(
-    NpgsqlDataSource database, IEnumerable<IAlertSource> sources, IEnumerable<IIngestStage> stages, IActiveConfiguration configuration,
+    WorkPool database, IEnumerable<IAlertSource> sources, IEnumerable<IIngestStage> stages, IActiveConfiguration configuration,
     BacklogSignal backlog, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock, ILogger<IngestInbox> log)
 {
     /// <summary>About a hundred rows a commit is where throughput levels off; more only adds latency.</summary>
@@ -30,6 +30,12 @@ internal sealed partial class IngestInbox(
 
     private readonly Dictionary<string, IAlertSource> _sources = sources.ToDictionary(s => s.Kind, StringComparer.Ordinal);
     private readonly IIngestStage[] _stages = [.. stages];
+
+    /// <summary>How often everything that waits is looked for, and not only what is newer than the last claim.</summary>
+    private static readonly TimeSpan WholeLookEvery = TimeSpan.FromMilliseconds(500);
+
+    private long _from;
+    private long _wholeLookAt = long.MinValue;
 
     /// <summary>Ingests one batch.</summary>
     public async Task<Ingested> RunOnceAsync(CancellationToken cancellationToken)
@@ -101,13 +107,30 @@ internal sealed partial class IngestInbox(
 
     private async Task ClaimAsync(IngestBatch batch, int mostRows, List<long> claimed, CancellationToken cancellationToken)
     {
+        // What was ingested since the last vacuum still lies in front of what waits, in the index too; a search from the beginning would step over all of it each time.
+        // Nothing depends on the place to begin: what another replica or a failed batch left before it is found by the next whole look.
+        var from = Volatile.Read(ref _from);
+        if (clock.GetTimestamp() >= Volatile.Read(ref _wholeLookAt))
+        {
+            from = 0;
+            Volatile.Write(ref _wholeLookAt, clock.GetTimestamp() + (long)(WholeLookEvery.TotalSeconds * clock.TimestampFrequency));
+        }
+
+        await ClaimAsync(batch, mostRows, from, claimed, cancellationToken);
+        if (claimed.Count == 0 && from > 0) await ClaimAsync(batch, mostRows, 0, claimed, cancellationToken);
+        if (claimed.Count > 0) Volatile.Write(ref _from, claimed.Min());
+    }
+
+    private async Task ClaimAsync(IngestBatch batch, int mostRows, long from, List<long> claimed, CancellationToken cancellationToken)
+    {
         await using var command = new NpgsqlCommand("""
-            with c as (select id, bytes from inbox where state = 'pending' order by id limit $1 for update skip locked),
-                 w as (select id, sum(bytes) over (order by id) - bytes as before from c)
-            select i.id, i.received_at, i.source, i.kind, i.trace_parent, b.body from w join inbox i on i.id = w.id join inbox_bodies b on b.id = w.id where w.before < $2
+            with c as (select id, received_at, source, kind, trace_parent, bytes from inbox where state = 'pending' and id >= $3 order by id limit $1 for update skip locked),
+                 w as (select *, sum(bytes) over (order by id) - bytes as before from c)
+            select w.id, w.received_at, w.source, w.kind, w.trace_parent, b.body from w join inbox_bodies b on b.id = w.id where w.before < $2
             """, batch.Connection);
         command.Parameters.Add(Sql.P(mostRows));
         command.Parameters.Add(Sql.P((long)MostBytes));
+        command.Parameters.Add(Sql.P(from));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {

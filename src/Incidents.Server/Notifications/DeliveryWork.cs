@@ -48,7 +48,7 @@ internal sealed record DeliveryContent(Notification Notification, ThreadMemory T
 }
 
 /// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
-internal sealed class DeliveryWork(NpgsqlDataSource database)
+internal sealed class DeliveryWork(WorkPool database)
 {
     /// <summary>
     /// Deliveries of processes that died while sending go back to the queue. Their outcome is unknown, so the channel is told to look before it creates anything.

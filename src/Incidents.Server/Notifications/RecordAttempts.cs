@@ -57,7 +57,7 @@ internal sealed record FinishedAttempt(ClaimedDelivery Delivery, ThreadMemory Th
 /// Writes down what attempts came to: many that end at about the same time share one transaction. Until it commits, the delivery counts as under way;
 /// a crash before it repeats the send with the same keys, never skips one (P4).
 /// </summary>
-internal sealed class RecordAttempts(NpgsqlDataSource database, IdBlocks ids)
+internal sealed class RecordAttempts(WorkPool database, IdBlocks ids)
 {
     /// <param name="finished">What ended. A result that comes too late, after its delivery was taken back and begun again, changes nothing.</param>
     /// <param name="isRepeat">An earlier try failed, and may have committed all the same when only its answer was lost: what it wrote is not written twice.</param>

@@ -5,8 +5,8 @@ namespace Incidents.Server.Storage;
 /// <summary>Which database the server uses. Known from the settings alone, before any connection is made.</summary>
 internal sealed record DatabaseConnection
 {
-    /// <summary>More connections than this make PostgreSQL slower, not faster, on the machines we measured.</summary>
-    public const int MaximumPoolSize = 16;
+    /// <summary>With those of <see cref="WorkPool"/> 16: more connections make PostgreSQL slower, not faster, on the machines we measured.</summary>
+    public const int MaximumPoolSize = 10;
 
     /// <summary>For Npgsql. May hold a password: never log it, log <see cref="Description"/>.</summary>
     public required string ConnectionString { get; init; }

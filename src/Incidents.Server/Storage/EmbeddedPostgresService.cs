@@ -6,7 +6,7 @@ namespace Incidents.Server.Storage;
 /// Runs the embedded PostgreSQL beside the server: up before anything else starts, started again when it dies, down after
 /// everything else has stopped.
 /// </summary>
-internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres, NpgsqlDataSource pool, TimeProvider clock, ILogger<EmbeddedPostgresService> log) : IHostedLifecycleService, IAsyncDisposable
+internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres, NpgsqlDataSource pool, WorkPool work, TimeProvider clock, ILogger<EmbeddedPostgresService> log) : IHostedLifecycleService, IAsyncDisposable
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
@@ -44,6 +44,7 @@ internal sealed partial class EmbeddedPostgresService(EmbeddedPostgres postgres,
 
         // Nobody may be cut off: what the pool still holds says goodbye first.
         pool.Clear();
+        work.Clear();
         await postgres.StopAsync(cancellationToken);
     }
 

@@ -3,13 +3,14 @@ using Npgsql;
 
 namespace Incidents.Server.Storage;
 
-/// <summary>The database: one pool for everything, the model, and the migrations.</summary>
+/// <summary>The database: a pool for work and one for people, the model, and the migrations.</summary>
 internal static class StorageModule
 {
     public static void AddStorage(this WebApplicationBuilder builder)
     {
         builder.Services
             .AddSingleton(services => CreateDataSource(services.GetRequiredService<DatabaseConnection>().ConnectionString, services.GetRequiredService<ILoggerFactory>()))
+            .AddSingleton(services => WorkPool.Of(services.GetRequiredService<DatabaseConnection>().ConnectionString, services.GetRequiredService<ILoggerFactory>()))
             .AddDbContext<IncidentsDbContext>((services, options) => options.UseIncidentsDatabase(services.GetRequiredService<NpgsqlDataSource>()))
             .AddSingleton<IdBlocks>()
             .AddSingleton<PrepareDatabase>()
@@ -24,9 +25,6 @@ internal static class StorageModule
 
         // Nothing here leaves anything behind in a session, so nothing has to be cleaned up between its uses.
         parts.NoResetOnClose = true;
-
-        // A statement is planned once for each session. With arrays as parameters PostgreSQL would plan most of them anew each time, which costs more than running them.
-        if (string.IsNullOrEmpty(parts.Options)) parts.Options = "-c plan_cache_mode=force_generic_plan";
         var builder = new NpgsqlDataSourceBuilder(parts.ConnectionString);
         builder.UseNodaTime();
         if (logs is not null) builder.UseLoggerFactory(logs);

@@ -110,7 +110,8 @@ public sealed class EmbeddedPostgresTests
     {
         var postgres = await StartAsync(NewDirectory());
         await using var pool = NpgsqlDataSource.Create(postgres.ConnectionString);
-        await using var service = new EmbeddedPostgresService(postgres, pool, TimeProvider.System, NullLogger<EmbeddedPostgresService>.Instance);
+        await using var work = WorkPool.Of(postgres.ConnectionString);
+        await using var service = new EmbeddedPostgresService(postgres, pool, work, TimeProvider.System, NullLogger<EmbeddedPostgresService>.Instance);
         await service.StartingAsync(CancellationToken.None);
         await WriteAsync(postgres);
         var before = postgres.PostmasterPid;
