@@ -291,7 +291,7 @@ internal sealed class Scenarios(Lab lab, Table table, Size size, TextWriter prog
     {
         await lab.RunSqlAsync(database, "update deliveries set state = 'queued', attempts = 0, first_attempt_at = null, done_at = null, due_at = now(); update notification_threads set shown_revision = 0, shown_state = null; delete from delivery_attempts");
         await lab.RunSqlAsync(database, "vacuum analyze");
-        await using var source = WorkPool.Of(lab.ConnectionTo(database));
+        await using var source = WorkPool.Of(lab.ConnectionTo(database), workers);
         var work = new DeliveryWork(source);
         using var ids = new IdBlocks();
         var record = new RecordAttempts(source, ids);

@@ -279,7 +279,7 @@ public sealed class Incident
         return Occasion.Reopened;
     }
 
-    /// <summary>A person takes it; escalation stops. Acknowledging again keeps the first person and time.</summary>
+    /// <summary>A person takes it. Acknowledging again keeps the first person and time.</summary>
     public IncidentOutcome Acknowledge(Actor by, Instant now)
     {
         if (State == IncidentState.Acknowledged) return new IncidentOutcome.AlreadySo($"Already acknowledged by {AcknowledgedBy} at {Text(AcknowledgedAt)}.");
@@ -288,7 +288,7 @@ public sealed class Incident
         State = IncidentState.Acknowledged;
         (AcknowledgedBy, AcknowledgedAt) = (by.Name, now);
         AssignedTo ??= by.Name;
-        Note(now, EntryKind.Acknowledged, $"Acknowledged by {by.Name}. Escalation stopped.", by);
+        Note(now, EntryKind.Acknowledged, $"Acknowledged by {by.Name}.", by);
         return new IncidentOutcome.Changed(Occasion.Acknowledged);
     }
 

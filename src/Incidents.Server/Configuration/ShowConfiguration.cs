@@ -66,7 +66,7 @@ internal static class ShowConfiguration
         {
             var value = property.GetValue(receiver.Settings);
             settings[JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)] = property.GetCustomAttribute<SecretAttribute>() is not null
-                ? value is null ? "not set" : "set"
+                ? string.IsNullOrEmpty((string?)value) ? "not set" : "set"
                 : value switch
                 {
                     // Web hooks often carry their secret in the path, user or query.

@@ -64,15 +64,15 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
     private static async Task WatchQuarantineAsync(IncidentsDbContext db, EngineIncidents engine, Instant now, CancellationToken cancellationToken)
     {
         var since = now - Duration.FromHours(24);
-        var aside = db.Inbox.AsNoTracking().Where(i => i.ReceivedAt >= since && (i.State == InboxRow.IsQuarantined || i.State == InboxRow.Partial));
+        var aside = db.Inbox.AsNoTracking().Where(i => i.DoneAt >= since && (i.State == InboxRow.IsQuarantined || i.State == InboxRow.Partial));
         await WatchAsync("ingest", "Incidents failed on a webhook and set it aside", Domain.Routing.Severity.Critical, aside.Where(i => i.Reason!.StartsWith(IngestInbox.EngineFailed)));
         await WatchAsync("quarantine", "A webhook could not be read", Domain.Routing.Severity.Warning, aside.Where(i => !i.Reason!.StartsWith(IngestInbox.EngineFailed)));
 
         async Task WatchAsync(string what, string title, string severity, IQueryable<InboxRow> found)
         {
-            var newest = await found.OrderByDescending(i => i.Id).Select(i => new { i.Id, i.Source, i.Reason }).FirstOrDefaultAsync(cancellationToken);
+            var newest = await found.OrderByDescending(i => i.Id).Select(i => new { i.Source, i.Reason, i.DoneAt }).FirstOrDefaultAsync(cancellationToken);
             if (newest is null) await engine.ClearAsync(what, "What was set aside in the last 24 hours has been replayed, or is older.", cancellationToken);
-            else await engine.RaiseAsync(what, title, severity, $"The newest is rcp_{newest.Id} from {newest.Source}: {newest.Reason} All of them: GET /api/v1/inbox?state=quarantined and state=partial; POST /api/v1/inbox/rcp_{newest.Id}/replay after a fix.", cancellationToken);
+            else await engine.RaiseAsync(what, title, severity, $"The newest is from {newest.Source}: {newest.Reason} All of them: GET /api/v1/inbox?state=quarantined and state=partial; POST /api/v1/inbox/ID/replay after a fix.", cancellationToken, newest.DoneAt);
         }
     }
 

@@ -76,13 +76,6 @@ internal sealed class RecordAttempts(WorkPool database, IdBlocks ids)
         SubjectLocks.Add(batch, [.. unfinished.Select(a => a.Delivery.IncidentNumber), .. entries.Select(e => (long?)e.IncidentNumber)], unfinished.Select(a => a.Delivery.NoticeId));
 
         batch.Add("""
-            update notification_threads t set reference = r.reference, shown_state = r.shown_state, shown_revision = r.shown_revision, log_cursor = r.log_cursor, may_have_arrived = r.may_have_arrived, first_attempt_at = r.first_attempt_at
-            from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bool[], $7::timestamptz[], $8::bigint[], $9::int[]) r(id, reference, shown_state, shown_revision, log_cursor, may_have_arrived, first_attempt_at, delivery_id, attempt)
-              join deliveries d on d.id = r.delivery_id and d.attempts = r.attempt where t.id = r.id
-            """,
-            Sql.Column(attempts, a => a.Delivery.ThreadId), Sql.Column(attempts, a => a.Memory.Reference), Sql.Column(attempts, a => a.Memory.ShownState), Sql.Column(attempts, a => a.Memory.ShownRevision),
-            Sql.Column(attempts, a => a.Memory.LogCursor), Sql.Column(attempts, a => a.Memory.MayHaveArrived), Sql.Column(attempts, a => a.Memory.FirstAttemptAt), Sql.Column(attempts, a => a.Delivery.Id), Sql.Column(attempts, a => a.Delivery.Attempt));
-        batch.Add("""
             insert into delivery_attempts (delivery_id, number, started_at, ended_at, result, detail)
             select r.* from unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[]) r(delivery_id, number, started_at, ended_at, result, detail)
               join deliveries d on d.id = r.delivery_id and d.attempts = r.number
@@ -91,6 +84,15 @@ internal sealed class RecordAttempts(WorkPool database, IdBlocks ids)
 
         WriteFinal(batch, [.. attempts.Where(a => a.IsDone || a.Decision is RetryDecision.GiveUp)]);
         WriteRetries(batch, retries);
+
+        // Deliveries before threads, as whoever acknowledges does.
+        batch.Add("""
+            update notification_threads t set reference = r.reference, shown_state = r.shown_state, shown_revision = r.shown_revision, log_cursor = r.log_cursor, may_have_arrived = r.may_have_arrived, first_attempt_at = r.first_attempt_at
+            from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bool[], $7::timestamptz[], $8::bigint[], $9::int[]) r(id, reference, shown_state, shown_revision, log_cursor, may_have_arrived, first_attempt_at, delivery_id, attempt)
+              join deliveries d on d.id = r.delivery_id and d.attempts = r.attempt where t.id = r.id
+            """,
+            Sql.Column(attempts, a => a.Delivery.ThreadId), Sql.Column(attempts, a => a.Memory.Reference), Sql.Column(attempts, a => a.Memory.ShownState), Sql.Column(attempts, a => a.Memory.ShownRevision),
+            Sql.Column(attempts, a => a.Memory.LogCursor), Sql.Column(attempts, a => a.Memory.MayHaveArrived), Sql.Column(attempts, a => a.Memory.FirstAttemptAt), Sql.Column(attempts, a => a.Delivery.Id), Sql.Column(attempts, a => a.Delivery.Attempt));
         await DeliveryRows.QueueAsync(batch, [.. attempts.Where(a => a.NeedsAnother).Select(a => new WantedDelivery
         {
             Incident = a.Delivery.IncidentNumber,

@@ -18,10 +18,10 @@ internal sealed partial class DraftDue(NpgsqlDataSource database, IServiceScopeF
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         // Mostly there is nothing: that is found without EF Core.
-        await using (var look = database.CreateCommand("select exists (select from post_mortems where draft_due_at <= $1)"))
+        await using (var look = database.CreateCommand("select id from post_mortems where draft_due_at <= $1 order by draft_due_at limit 1"))
         {
             look.Parameters.Add(Sql.P(Clock.GetCurrentInstant()));
-            if (await look.ExecuteScalarAsync(cancellationToken) is not true) return false;
+            if (await look.ExecuteScalarAsync(cancellationToken) is null) return false;
         }
 
         await using var scope = scopes.CreateAsyncScope();

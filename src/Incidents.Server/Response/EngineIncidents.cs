@@ -3,6 +3,7 @@ using Incidents.Domain.Response;
 using Incidents.Server.Configuration;
 using Incidents.Server.Storage;
 using Microsoft.EntityFrameworkCore;
+using NodaTime;
 using NodaTime.Extensions;
 using Npgsql;
 
@@ -14,7 +15,13 @@ internal sealed class EngineIncidents(IncidentsDbContext db, IncidentWork work, 
     private const long LockKey = 0x1AC1_0E47_E46E;
 
     /// <summary>Opens the incident for <paramref name="what"/> unless it is open; a new <paramref name="detail"/> is noted on it.</summary>
-    public async Task RaiseAsync(string what, string title, string severity, string detail, CancellationToken cancellationToken)
+    /// <param name="what">Which thing is wrong.</param>
+    /// <param name="title">For people.</param>
+    /// <param name="severity">Of the incident.</param>
+    /// <param name="detail">What is known.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="happenedAt">For what happened once and stays recorded: an incident that somebody resolved after it is not opened again for it.</param>
+    public async Task RaiseAsync(string what, string title, string severity, string detail, CancellationToken cancellationToken, Instant? happenedAt = null)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var now = clock.GetCurrentInstant();
@@ -27,6 +34,9 @@ internal sealed class EngineIncidents(IncidentsDbContext db, IncidentWork work, 
             await work.SaveAsync([new IncidentChange(open, Occasion.Updated, null)], transaction, now, cancellationToken);
             return;
         }
+
+        var group = OpenIncidents.GroupIdOf(KeyOf(what));
+        if (happenedAt is { } happened && await db.Incidents.AnyAsync(i => i.GroupId == group && i.ResolvedAt >= happened, cancellationToken)) return;
 
         var number = (await OpenIncidents.TakeNumbersAsync((NpgsqlConnection)db.Database.GetDbConnection(), 1, cancellationToken))[0];
         var labels = Labels.Of(("alertname", title), ("severity", severity), ("service", "incidents"));

@@ -26,17 +26,22 @@ internal sealed partial class SettleAlerts(
 
     private Instant _receivingSince = clock.GetCurrentInstant();
     private Instant _lastLook = clock.GetCurrentInstant();
+    private bool _comeFromSeveral;
+    private Instant? _severalAskedAt;
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         var now = Clock.GetCurrentInstant();
         var due = await DueAsync(now, cancellationToken);
         if (now - _lastLook > LongestPauseOfLooks) _receivingSince = now;
-        _lastLook = now;
-        if (due.Count == 0) return false;
+        if (due.Count == 0)
+        {
+            _lastLook = now;
+            return false;
+        }
 
         var answer = due.Any(d => alertmanager.Knows(d.Kind, d.Source)) ? await alertmanager.ListAsync(cancellationToken) : default;
-        var speaksForAll = alertmanager.KnowsAllOfItsSources || !await ComeFromSeveralAsync(cancellationToken);
+        var speaksForAll = alertmanager.KnowsAllOfItsSources || !await ComeFromSeveralAsync(now, cancellationToken);
         UpstreamView View(EpisodeState state) =>
             !alertmanager.Knows(state.Kind, state.Source) ? new UpstreamView.Unknown("no Alertmanager is configured for it")
             : answer.Alerts is null ? new UpstreamView.Unknown(answer.Why ?? "no answer")
@@ -44,14 +49,21 @@ internal sealed partial class SettleAlerts(
             : speaksForAll ? new UpstreamView.Absent() : new UpstreamView.Unknown("several sources send alerts, and Alertmanager__Sources does not say which of them this Alertmanager serves");
 
         await ApplyAsync(due, View, now, cancellationToken);
+
+        // After what was written: a database that can only be read takes no webhooks either.
+        _lastLook = now;
         return due.Count == MostPerRun;
     }
 
-    private async Task<bool> ComeFromSeveralAsync(CancellationToken cancellationToken)
+    /// <summary>Also of sources of which nothing fires just now: the Alertmanager that is asked may be theirs.</summary>
+    private async Task<bool> ComeFromSeveralAsync(Instant now, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("select (select min(source) from alerts where status = 'firing' and kind = $1) is distinct from (select max(source) from alerts where status = 'firing' and kind = $1)");
+        if (_severalAskedAt is { } asked && now - asked < Duration.FromMinutes(1)) return _comeFromSeveral;
+        await using var command = database.CreateCommand("select count(distinct source) > 1 from alerts where kind = $1 and received_at >= $2");
         command.Parameters.Add(Sql.P(AlertmanagerSource.Key));
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        command.Parameters.Add(Sql.P(now - Duration.FromDays(30)));
+        (_comeFromSeveral, _severalAskedAt) = ((bool)(await command.ExecuteScalarAsync(cancellationToken))!, now);
+        return _comeFromSeveral;
     }
 
     private async Task<List<(long Id, string Kind, string Source, string Fingerprint)>> DueAsync(Instant now, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ internal static class StorageModule
     {
         builder.Services
             .AddSingleton(services => CreateDataSource(services.GetRequiredService<DatabaseConnection>().ConnectionString, services.GetRequiredService<ILoggerFactory>()))
-            .AddSingleton(services => WorkPool.Of(services.GetRequiredService<DatabaseConnection>().ConnectionString, services.GetRequiredService<ILoggerFactory>()))
+            .AddSingleton(services => WorkPool.Of(services.GetRequiredService<DatabaseConnection>().ConnectionString, builder.Configuration.GetValue("Receive:IngestWorkers", 2), services.GetRequiredService<ILoggerFactory>()))
             .AddDbContext<IncidentsDbContext>((services, options) => options.UseIncidentsDatabase(services.GetRequiredService<NpgsqlDataSource>()))
             .AddSingleton<IdBlocks>()
             .AddSingleton<PrepareDatabase>()
@@ -18,7 +18,7 @@ internal static class StorageModule
     }
 
     /// <summary>A pool that understands NodaTime and prepares what is said often.</summary>
-    public static NpgsqlDataSource CreateDataSource(string connectionString, ILoggerFactory? logs = null)
+    public static NpgsqlDataSource CreateDataSource(string connectionString, ILoggerFactory? logs = null, Action<NpgsqlDataSourceBuilder>? configure = null)
     {
         var parts = new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = "incidents" };
         if (parts.MaxAutoPrepare == 0) parts.MaxAutoPrepare = 128;
@@ -28,6 +28,7 @@ internal static class StorageModule
         var builder = new NpgsqlDataSourceBuilder(parts.ConnectionString);
         builder.UseNodaTime();
         if (logs is not null) builder.UseLoggerFactory(logs);
+        configure?.Invoke(builder);
         return builder.Build();
     }
 

@@ -9,15 +9,31 @@ namespace Incidents.Server.Storage;
 /// </summary>
 internal sealed class WorkPool(NpgsqlDataSource source) : IAsyncDisposable
 {
-    /// <summary>Two that ingest, one that stores, three that claim, load and record.</summary>
-    private const int MaximumPoolSize = 6;
+    /// <summary>One that stores, three that claim, load and record deliveries.</summary>
+    private const int BesideIngest = 4;
 
-    public static WorkPool Of(string connectionString, ILoggerFactory? logs = null)
+    /// <param name="connectionString">Of the database.</param>
+    /// <param name="ingestWorkers">How many ingest; each holds a connection while it waits for a lock.</param>
+    /// <param name="logs">For Npgsql.</param>
+    public static WorkPool Of(string connectionString, int ingestWorkers, ILoggerFactory? logs = null)
     {
-        var parts = new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = MaximumPoolSize };
-        parts.Options = $"{parts.Options} -c plan_cache_mode=force_generic_plan".Trim();
-        return new(StorageModule.CreateDataSource(parts.ConnectionString, logs));
+        var parts = new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = ingestWorkers + BesideIngest };
+
+        // Said on the connection and not in its options, which a pooler in front of PostgreSQL may refuse. Sessions are not reset between uses, so it lasts.
+        return new(StorageModule.CreateDataSource(parts.ConnectionString, logs, builder => builder.UsePhysicalConnectionInitializer(
+            connection =>
+            {
+                using var command = new NpgsqlCommand(PlanOnce, connection);
+                command.ExecuteNonQuery();
+            },
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(PlanOnce, connection);
+                await command.ExecuteNonQueryAsync();
+            })));
     }
+
+    private const string PlanOnce = "set plan_cache_mode = force_generic_plan";
 
     public ValueTask<NpgsqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) => source.OpenConnectionAsync(cancellationToken);
 

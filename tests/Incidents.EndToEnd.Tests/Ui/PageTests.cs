@@ -29,7 +29,7 @@ public sealed class PageTests
         var box = (await button.BoundingBoxAsync())!;
         await button.ClickAsync();
 
-        await Expect(page.GetByText("Yours. Escalation stopped.")).ToBeVisibleAsync();
+        await Expect(page.GetByText("It is yours.")).ToBeVisibleAsync();
         var incident = await _host.GetAsync($"/api/v1/incidents/{number}");
         using (Assert.EnterMultipleScope())
         {

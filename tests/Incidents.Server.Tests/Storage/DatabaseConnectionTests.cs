@@ -8,7 +8,7 @@ namespace Incidents.Server.Tests.Storage;
 
 public sealed class DatabaseConnectionTests
 {
-    [TestCase("Host=db;Database=incidents", ExpectedResult = 16)]
+    [TestCase("Host=db;Database=incidents", ExpectedResult = 10)]
     [TestCase("Host=db;Database=incidents;Maximum Pool Size=7", ExpectedResult = 7)]
     [TestCase("Host=db;Database=incidents;Maximum Pool Size=100", ExpectedResult = 100)]
     public int The_pool_is_small_unless_the_operator_says_otherwise(string given) =>

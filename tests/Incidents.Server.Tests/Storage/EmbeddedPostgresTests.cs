@@ -110,7 +110,7 @@ public sealed class EmbeddedPostgresTests
     {
         var postgres = await StartAsync(NewDirectory());
         await using var pool = NpgsqlDataSource.Create(postgres.ConnectionString);
-        await using var work = WorkPool.Of(postgres.ConnectionString);
+        await using var work = WorkPool.Of(postgres.ConnectionString, 1);
         await using var service = new EmbeddedPostgresService(postgres, pool, work, TimeProvider.System, NullLogger<EmbeddedPostgresService>.Instance);
         await service.StartingAsync(CancellationToken.None);
         await WriteAsync(postgres);

@@ -132,7 +132,7 @@ internal sealed class SettingsShape : Shape<object>
                 throw new InvalidOperationException($"{property.DeclaringType}.{property.Name} is a secret and must be a nullable string: the variable or file may be absent.");
             }
 
-            var (shape, store) = isSecret ? (Box(Secret.Shape), NullWhenAbsent) : Kind(property);
+            var (shape, store) = isSecret ? (Box(Secret.Shape), Same) : Kind(property);
             return new SettingField(property, Describe(property), shape, store)
             {
                 IsSecret = isSecret,
@@ -145,8 +145,6 @@ internal sealed class SettingsShape : Shape<object>
         protected override JsonObject TypeSchema(SchemaWriter writer) => _shape.Schema(writer);
 
         private static object? Same(object value) => value;
-
-        private static object? NullWhenAbsent(object value) => value is "" ? null : value;
 
         private static (Shape<object> Shape, Func<object, object?> Store) Kind(PropertyInfo property)
         {

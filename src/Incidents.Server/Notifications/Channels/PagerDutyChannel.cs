@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FluentValidation;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.Response;
 using Incidents.Server.Configuration;
 using Microsoft.Extensions.Options;
 using NodaTime.Text;
@@ -29,12 +30,7 @@ internal sealed record PagerDutyReceiver
     public string? RoutingKey { get; init; }
 }
 
-internal sealed class PagerDutyReceiverValidator : AbstractValidator<PagerDutyReceiver>
-{
-    public PagerDutyReceiverValidator() =>
-        RuleFor(r => r.RoutingKey).Must(key => key is null || key.Trim().Length > 0)
-            .WithMessage("routing_key is empty; write the integration key as ${env:NAME}, or leave the line out to use PagerDuty__RoutingKey.");
-}
+internal sealed class PagerDutyReceiverValidator : AbstractValidator<PagerDutyReceiver>;
 
 /// <summary>
 /// One PagerDuty alert per subject. The dedup key is the subject's key, so a repeated event changes nothing at PagerDuty, and what was shown decides what is said.
@@ -50,6 +46,7 @@ internal sealed class PagerDutyChannel(IHttpClientFactory http, IOptionsMonitor<
     public async Task<DeliveryResult> SendAsync(
         Notification notification, PagerDutyReceiver receiver, ThreadMemory thread, DeliveryAttempt attempt, CancellationToken cancellationToken)
     {
+        if (receiver.RoutingKey is "") return new DeliveryResult.Misconfigured("The variable or file that routing_key names is absent. Give it the integration key of a PagerDuty service, or leave the line out to use PagerDuty__RoutingKey.");
         var key = (receiver.RoutingKey ?? options.CurrentValue.RoutingKey)?.Trim();
         if (string.IsNullOrEmpty(key))
             return new DeliveryResult.Misconfigured("PagerDuty__RoutingKey is not set. Write the integration key of a PagerDuty service (Events API v2) into PagerDuty__RoutingKey, or routing_key under the receiver.");
@@ -93,6 +90,9 @@ internal sealed class PagerDutyChannel(IHttpClientFactory http, IOptionsMonitor<
             SubjectState.Acknowledged when !open => ["trigger", "acknowledge"],
             SubjectState.Acknowledged when thread.ShownState == SubjectState.Triggered => ["acknowledge"],
             SubjectState.Acknowledged => isNews ? ["trigger"] : [],
+
+            // PagerDuty tells nobody of a trigger for what is acknowledged there; a page that must be heard begins anew.
+            _ when thread.ShownState == SubjectState.Acknowledged && Occasion.IsPage(notification.Occasion) => ["resolve", "trigger"],
             _ => isNews || thread.ShownState != SubjectState.Triggered ? ["trigger"] : [],
         };
     }

@@ -30,8 +30,8 @@ internal sealed class WebhookReceiverValidator : AbstractValidator<WebhookReceiv
     public WebhookReceiverValidator()
     {
         RuleFor(r => r.Url).Must(OutboundHttp.IsHttp).WithMessage("url must be an absolute http(s) address, such as https://example.org/hooks/incidents.");
-        RuleFor(r => r.Secret).Must(secret => secret is null || WebhookSignature.TryKey(secret, out _))
-            .WithMessage("secret is empty, or begins with whsec_ and is not base64 after it.");
+        RuleFor(r => r.Secret).Must(secret => string.IsNullOrEmpty(secret) || WebhookSignature.TryKey(secret, out _))
+            .WithMessage("secret begins with whsec_ and is not base64 after it.");
     }
 }
 
@@ -51,6 +51,7 @@ internal sealed class WebhookChannel(IHttpClientFactory http, TimeProvider clock
     public async Task<DeliveryResult> SendAsync(
         Notification notification, WebhookReceiver receiver, ThreadMemory thread, DeliveryAttempt attempt, CancellationToken cancellationToken)
     {
+        if (receiver.Secret is "") return new DeliveryResult.Misconfigured("The variable or file that secret names is absent; nothing is sent unsigned. Give it the secret, or leave the line out.");
         var body = JsonSerializer.SerializeToUtf8Bytes(WebhookBody.Of(notification), Json);
         using var client = http.CreateClient(HttpClientName);
         using var request = new HttpRequestMessage(HttpMethod.Post, receiver.Url)
@@ -63,7 +64,7 @@ internal sealed class WebhookChannel(IHttpClientFactory http, TimeProvider clock
         if (receiver.Secret is { } secret)
         {
             if (!WebhookSignature.TryKey(secret, out var key))
-                return new DeliveryResult.Misconfigured("The receiver's secret is empty, or begins with whsec_ and is not base64 after it.");
+                return new DeliveryResult.Misconfigured("The receiver's secret begins with whsec_ and is not base64 after it.");
             request.Headers.Add("webhook-signature", WebhookSignature.Sign(key, attempt.Key, timestamp, body));
         }
 

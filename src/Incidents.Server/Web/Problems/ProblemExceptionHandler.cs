@@ -36,7 +36,7 @@ internal sealed partial class ProblemExceptionHandler(ILogger<ProblemExceptionHa
         DbUpdateConcurrencyException when request.Headers.IfMatch.Count > 0 =>
             new ApiProblem(412, "precondition_failed", "It changed while this request was at work. Read it again and decide again."),
         DbUpdateConcurrencyException => ApiProblem.Conflict("conflict", "Somebody else changed the same thing at the same moment. Nothing was changed by this request; read again and decide again."),
-        _ when DatabaseTrouble.IsUnavailable(exception) => ApiProblem.Unavailable("database_unavailable", "The database does not answer, and it is not known whether this was done. Read again before you repeat it; every verb is safe to repeat."),
+        _ when DatabaseTrouble.IsUnavailable(exception) => ApiProblem.Unavailable("database_unavailable", "The database does not answer, and it is not known whether this was done. Read again before you repeat it, or repeat it with the same Idempotency-Key."),
         _ when DatabaseTrouble.IsConflict(exception) => ApiProblem.Conflict("conflict", "Somebody else changed the same thing at the same moment. Nothing was changed by this request; try again."),
         _ when DatabaseTrouble.IsText(exception) => ApiProblem.BadRequest("invalid_text", "A text of this request has a NUL or a broken character in it, which cannot be stored or searched for. Leave it out."),
         _ => ApiProblem.ForStatus(500, request),
