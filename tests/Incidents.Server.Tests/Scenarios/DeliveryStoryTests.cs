@@ -139,6 +139,16 @@ internal sealed class DeliveryStoryTests
     }
 
     [Test]
+    public async Task A_snooze_that_ends_begins_anew_at_PagerDuty_which_tells_nobody_of_a_trigger_for_what_is_acknowledged()
+    {
+        await _engine.Receives(Firing("DiskFull").As("critical"));
+        await _engine.Does(1, "snooze", new { minutes = 5 });
+        await _engine.Passes(Minutes(6));
+        Assert.That(_engine.StandIns.PagerDuty.Events.Select(e => e.Action), Is.EqualTo(new[] { "trigger", "acknowledge", "resolve", "trigger" }));
+        Assert.That(_engine.StandIns.PagerDuty.Alerts["inc-1"].State, Is.EqualTo("triggered"));
+    }
+
+    [Test]
     public async Task Two_receivers_that_fail_do_not_name_each_other_but_the_third()
     {
         await using var engine = await StartAsync(ThreeReceivers);
