@@ -23,6 +23,11 @@ internal sealed partial class DeliverDue(
 {
     private const int MostUnderWay = 128;
     private const int MostPerClaim = 200;
+
+    /// <summary>With so many sends under way a few milliseconds more are nothing to any one of them, and make portions of dozens out of portions of a few.</summary>
+    private const int Busy = 16;
+
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(4);
     private static readonly TimeSpan LongestOutage = TimeSpan.FromMinutes(5);
 
     private readonly SemaphoreSlim _slots = new(MostUnderWay);
@@ -76,6 +81,7 @@ internal sealed partial class DeliverDue(
             return true;
         }
 
+        if (_underWay.Count >= Busy) await Task.Delay(Gather, TimeProvider.System, cancellationToken);
         var current = configuration.Current;
         var budgets = pace.Budgets(current.Receivers.Values, Clock);
         var lease = Duration.FromTimeSpan(options.Value.AttemptTimeLimit) + Duration.FromSeconds(7);
@@ -154,6 +160,7 @@ internal sealed partial class DeliverDue(
         var portion = new List<FinishedAttempt>();
         while (await _finished.Reader.WaitToReadAsync())
         {
+            if (_underWay.Count >= Busy) await Task.Delay(Gather, TimeProvider.System);
             while (portion.Count < MostPerClaim && _finished.Reader.TryRead(out var finished)) portion.Add(finished);
             await RecordAsync(portion);
             portion.Clear();
