@@ -22,14 +22,20 @@
     icon.href = n ? 'data:image/svg+xml,' + encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#c81e1e"/><text x="16" y="23" font-family="sans-serif" font-weight="700" font-size="20" text-anchor="middle" fill="#fff">${n > 99 ? '99' : n}</text></svg>`) : icon.dataset.plain;
   };
 
-  // A new incident gets a line on top of an unfiltered list. Lines that exist are replaced where they are, never moved.
+  const rows = () => [...document.querySelectorAll('.row')];
+  const numberOf = row => Number(row.id.slice(4));
+
+  // An incident that an unfiltered list lacks gets a line among its neighbours, a new one on top. Lines that exist are replaced where they are, never moved.
   const makeRoom = html => {
     const list = document.querySelector('#incidents[data-insert]');
     if (!list) return;
     const parsed = new DOMParser().parseFromString(html, 'text/html');
-    const rows = [...parsed.querySelectorAll('.row')].filter(r => !document.getElementById(r.id) && /triggered|acknowledged/.test(r.dataset.state));
-    rows.sort((a, b) => a.id.slice(4) - b.id.slice(4)).forEach(r => {
-      const line = document.createElement('li'), row = document.createElement('div'), number = r.id.slice(4);
+    parsed.querySelectorAll('.row').forEach(r => {
+      if (document.getElementById(r.id) || !/triggered|acknowledged/.test(r.dataset.state)) return;
+      const line = document.createElement('li'), row = document.createElement('div'), number = numberOf(r);
+      const next = rows().find(other => numberOf(other) < number);
+      // Older than all lines here: it is on the page of older ones.
+      if (!next && document.querySelector('a[rel=next]')) return;
       if (document.querySelector('form[action="/acknowledge"] .actions') || list.querySelector('.pick')) {
         const pick = document.createElement('label'), box = document.createElement('input');
         pick.className = 'pick';
@@ -39,9 +45,11 @@
       }
       row.id = r.id;
       line.append(row);
-      list.prepend(line);
+      list.insertBefore(line, next?.closest('li') ?? null);
       document.getElementById('empty')?.remove();
     });
+    // More than the server tells again after a break would go stale unseen.
+    while (list.children.length > 500) list.lastElementChild.remove();
   };
 
   const apply = html => {
@@ -79,7 +87,8 @@
 
   function open() {
     if (document.hidden || stream) return;
-    stream = new EventSource(pill.dataset.live);
+    const shown = rows().map(numberOf);
+    stream = new EventSource(pill.dataset.live + (shown.length ? '&shown=' + shown : ''));
     stream.onopen = () => { delay = 500; staleSince = null; say('live', 'Live'); heard(); };
     stream.addEventListener('beat', heard);
     stream.onmessage = e => { heard(); apply(e.data); };

@@ -132,6 +132,28 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task A_list_shows_what_ended_and_what_began_while_it_was_away()
+    {
+        var (ended, open) = (await _host.OpenAsync("Ends unseen"), await _host.OpenAsync("Stays open"));
+        await using var context = await Browser.NewContextAsync(_host);
+        var page = await Browser.SignInAsync(context);
+        await Expect(page.Locator("#live")).ToHaveTextAsync("Live");
+
+        await page.RouteAsync("**/api/v1/events**", route => route.AbortAsync());
+        await _host.StopAsync();
+        await Expect(page.Locator("#live")).ToContainTextAsync("Not live since");
+        await _host.StartAgainAsync();
+        await _host.DoAsync(ended, "resolve");
+        var began = await _host.OpenAsync("Began unseen");
+        await page.UnrouteAllAsync();
+
+        await Expect(page.Locator("#live")).ToHaveTextAsync("Live", new() { Timeout = 30_000 });
+        await Expect(page.Locator($"#inc-{ended}")).ToHaveAttributeAsync("data-state", "resolved");
+        await Expect(page.Locator($"#inc-{open}")).ToHaveAttributeAsync("data-state", "triggered");
+        await Expect(page.Locator("#incidents li").First).ToContainTextAsync($"INC-{began}");
+    }
+
+    [Test]
     public async Task A_new_incident_appears_on_top_of_the_open_list()
     {
         await _host.OpenAsync("Old");

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Incidents.Server.Response;
@@ -23,6 +24,10 @@ internal sealed record ChangeShown(long Id, string Type, long Incident, Instant 
 internal static class EventStream
 {
     private const int MostToCatchUp = 1000;
+    private const int MostOpen = 200;
+
+    // As many lines as live.js keeps on a list: their numbers fit into an address.
+    private const int MostShown = 500;
     private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(15);
 
     public static void MapEventStream(this WebApplication app) => app.MapGet("/api/v1/events", StreamAsync).RequireAuthorization(Scopes.Read)
@@ -35,7 +40,8 @@ internal static class EventStream
         [Description("Kinds of timeline entries, separated by commas; all when absent.")] string? types,
         [Description("list or incident: HTML for a page of this server instead of JSON.")] string? render,
         [Description("Number of the incident for render=incident.")] long? incident,
-        [Description("As the header Last-Event-ID.")] string? after)
+        [Description("As the header Last-Event-ID.")] string? after,
+        [Description("For render=list: numbers of the incidents that the page shows, separated by commas.")] string? shown)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         var stop = ending.Token;
@@ -59,8 +65,7 @@ internal static class EventStream
             if (render is "list" or "incident")
             {
                 // A page begins with the present state, however long it was away: nothing to catch up, nothing twice.
-                var all = new FeedBatch([], new HashSet<long>(), true, joined.ToString());
-                await WriteAsync(http, joined.ToString(), null, await RenderAsync(scopes, all, view), stop);
+                await WriteAsync(http, joined.ToString(), null, await RenderOnceAsync(scopes, view ?? 0, new HashSet<long>(), Numbers(shown)), stop);
             }
             else if (from is not null)
             {
@@ -112,9 +117,10 @@ internal static class EventStream
     }
 
     private static Task<string> RenderAsync(IServiceScopeFactory scopes, FeedBatch batch, long? incident) =>
-        batch.Rendered.GetOrAdd(incident ?? 0, key => new Lazy<Task<string>>(() => RenderOnceAsync(scopes, batch, key))).Value;
+        batch.Rendered.GetOrAdd(incident ?? 0, key => new Lazy<Task<string>>(() => RenderOnceAsync(scopes, key, batch.Incidents, []))).Value;
 
-    private static async Task<string> RenderOnceAsync(IServiceScopeFactory scopes, FeedBatch batch, long incident)
+    /// <summary>The page of <paramref name="incident"/>; for 0 the list: the lines that changed, or when none is named every line that a list may lack or show wrongly.</summary>
+    private static async Task<string> RenderOnceAsync(IServiceScopeFactory scopes, long incident, IReadOnlySet<long> changed, IReadOnlyCollection<long> shown)
     {
         await using var scope = scopes.CreateAsyncScope();
         var data = scope.ServiceProvider.GetRequiredService<PageData>();
@@ -127,11 +133,11 @@ internal static class EventStream
         {
             var sender = scope.ServiceProvider.GetRequiredService<ISender>();
             var incidents = new List<Domain.Response.Incident>();
-            if (batch.Incidents.Count == 0) incidents.AddRange(await sender.Send(new ListIncidents(["triggered", "acknowledged"], [], null, null, null, null, null, 50), CancellationToken.None));
-            foreach (var number in batch.Incidents.Order())
-            {
-                if (await sender.Send(new GetIncident(number), CancellationToken.None) is { } found) incidents.Add(found);
-            }
+            if (changed.Count == 0) incidents.AddRange(await sender.Send(new ListIncidents(["triggered", "acknowledged"], [], null, null, null, null, null, MostOpen), CancellationToken.None));
+
+            // What ended while the page was away is not open any more, and would stay on it as it was.
+            long[] others = [.. changed.Union(shown).Except(incidents.Select(i => i.Number))];
+            if (others.Length > 0) incidents.AddRange(await sender.Send(new GetIncidents(others), CancellationToken.None));
 
             parameters["Counts"] = await data.CountAsync(CancellationToken.None);
             parameters["Lines"] = await data.LinesAsync(incidents, CancellationToken.None);
@@ -139,6 +145,17 @@ internal static class EventStream
         }
 
         return await Pages.RenderAsync<LivePartial>(scope.ServiceProvider, parameters);
+    }
+
+    private static List<long> Numbers(string? shown)
+    {
+        var numbers = new List<long>();
+        foreach (var text in (shown ?? "").Split(',').Take(MostShown))
+        {
+            if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) numbers.Add(number);
+        }
+
+        return numbers;
     }
 
     private static Task WriteEntryAsync(HttpContext http, FeedEntry entry, HashSet<string>? wanted, CancellationToken cancellationToken)
