@@ -64,7 +64,9 @@
   let stream, delay = 500, timer, quiet, staleSince;
   const say = (state, text) => { if (pill.textContent !== text) pill.textContent = text; pill.dataset.state = state; };
   const stale = () => { staleSince ??= new Date(); say('stale', 'Not live since ' + zone.format(staleSince)); };
-  const heard = () => { clearTimeout(quiet); quiet = setTimeout(() => { stale(); again(); }, 40000); };
+  const wait = () => { clearTimeout(quiet); quiet = setTimeout(() => { stale(); again(); }, 40000); };
+  // Only words of the server say that it lives; an open connection may lead nowhere.
+  const heard = () => { delay = 500; staleSince = null; say('live', 'Live'); wait(); };
   const close = () => { stream?.close(); stream = null; clearTimeout(timer); clearTimeout(quiet); };
   const again = () => { close(); timer = setTimeout(open, delay + Math.random() * delay / 3); delay = Math.min(delay * 2, 15000); };
 
@@ -89,10 +91,11 @@
     if (document.hidden || stream) return;
     const shown = rows().map(numberOf);
     stream = new EventSource(pill.dataset.live + (shown.length ? '&shown=' + shown : ''));
-    stream.onopen = () => { delay = 500; staleSince = null; say('live', 'Live'); heard(); };
     stream.addEventListener('beat', heard);
-    stream.onmessage = e => { heard(); apply(e.data); };
+    stream.onmessage = e => { apply(e.data); heard(); };
     stream.onerror = failed;
+    if (!staleSince) say('off', 'Connecting…');
+    wait();
   }
 
   if (pill) {

@@ -132,6 +132,34 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task A_page_is_live_once_it_was_told_something_and_not_because_a_connection_opened()
+    {
+        await using var context = await Browser.NewContextAsync(_host);
+        var page = await Browser.SignInAsync(context);
+        await page.Clock.InstallAsync();
+        await page.AddInitScriptAsync("window.EventSource = class { constructor() { window.stream = this; this.on = {}; } addEventListener(name, heard) { this.on[name] = heard; } close() { } }");
+        await page.GotoAsync("/");
+        var live = page.Locator("#live");
+
+        await page.EvaluateAsync("window.stream.onopen?.()");
+        await Expect(live).ToHaveTextAsync("Connecting…");
+        await page.Clock.FastForwardAsync(41_000);
+        await Expect(live).ToContainTextAsync("Not live since");
+
+        await page.EvaluateAsync("window.stream.on.beat()");
+        await Expect(live).ToHaveTextAsync("Live");
+        await page.EvaluateAsync("""
+            Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+            Object.defineProperty(document, 'hidden', { value: false, configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+            """);
+        await Expect(live).ToHaveTextAsync("Connecting…");
+        await page.EvaluateAsync("window.stream.onmessage({ data: '' })");
+        await Expect(live).ToHaveTextAsync("Live");
+    }
+
+    [Test]
     public async Task A_list_shows_what_ended_and_what_began_while_it_was_away()
     {
         var (ended, open) = (await _host.OpenAsync("Ends unseen"), await _host.OpenAsync("Stays open"));
