@@ -78,27 +78,27 @@ internal static class EventStream
                 await WriteAsync(http, joined.ToString(), "beat", "{}", stop);
             }
 
+            // Batches do not put the beat off: most of them say nothing to this reader, and a busy installation would never look at its key again.
+            var beat = Task.Delay(BeatEvery, clock, stop);
             Task<bool>? next = null;
             while (true)
             {
                 next ??= reader.Batches.Reader.WaitToReadAsync(stop).AsTask();
-                using (var pause = CancellationTokenSource.CreateLinkedTokenSource(stop))
+                await Task.WhenAny(next, beat);
+                if (beat.IsCompleted)
                 {
-                    var beat = Task.Delay(BeatEvery, clock, pause.Token);
-                    var ready = await Task.WhenAny(next, beat) == next;
-                    await pause.CancelAsync();
-                    if (!ready)
-                    {
-                        // The key may have been revoked since the stream began; whoever comes back without one gets 401.
-                        if (SignIn.KeyOf(http.User) is { } key && !(await keys.CheckAsync(key, stop)).Result.Succeeded) return;
-                        await WriteAsync(http, null, "beat", "{}", stop);
-                        continue;
-                    }
+                    await beat;
+
+                    // The key may have been revoked since the stream began; whoever comes back without one gets 401.
+                    if (SignIn.KeyOf(http.User) is { } key && !(await keys.CheckAsync(key, stop)).Result.Succeeded) return;
+                    await WriteAsync(http, null, "beat", "{}", stop);
+                    beat = Task.Delay(BeatEvery, clock, stop);
+                    continue;
                 }
 
                 if (!await next) return;
                 next = null;
-                while (reader.Batches.Reader.TryRead(out var batch))
+                while (!beat.IsCompleted && reader.Batches.Reader.TryRead(out var batch))
                 {
                     if (render == "incident" && (view is null || !batch.Incidents.Contains(view.Value))) continue;
                     if (render is "list" or "incident") await WriteAsync(http, batch.Position, null, await RenderAsync(scopes, batch, view), stop);
