@@ -45,14 +45,15 @@ internal sealed record DeliveryShown
 /// <param name="Detail">What came back, in words.</param>
 internal sealed record AttemptShown(int Number, Instant StartedAt, Instant EndedAt, string Result, string Detail);
 
-/// <summary>The deliveries of an incident, oldest first, at most 500.</summary>
+/// <summary>The newest 500 deliveries of an incident, oldest first.</summary>
 internal sealed record ListDeliveries(long Incident) : IQuery<IReadOnlyList<DeliveryShown>>;
 
 internal sealed class ListDeliveriesHandler(IncidentsDbContext db) : IQueryHandler<ListDeliveries, IReadOnlyList<DeliveryShown>>
 {
     public async ValueTask<IReadOnlyList<DeliveryShown>> Handle(ListDeliveries query, CancellationToken cancellationToken)
     {
-        var deliveries = await db.Deliveries.AsNoTracking().Where(d => d.IncidentNumber == query.Incident).OrderBy(d => d.CreatedAt).ThenBy(d => d.Id).Take(500).ToListAsync(cancellationToken);
+        var deliveries = await db.Deliveries.AsNoTracking().Where(d => d.IncidentNumber == query.Incident).OrderByDescending(d => d.CreatedAt).ThenByDescending(d => d.Id).Take(500).ToListAsync(cancellationToken);
+        deliveries.Reverse();
         var ids = deliveries.ConvertAll(d => d.Id);
         var attempts = (await db.DeliveryAttempts.AsNoTracking().Where(a => ids.Contains(a.DeliveryId)).OrderBy(a => a.Id).ToListAsync(cancellationToken)).ToLookup(a => a.DeliveryId);
         return deliveries.ConvertAll(d => new DeliveryShown

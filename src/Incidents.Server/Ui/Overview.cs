@@ -98,13 +98,13 @@ internal sealed class PageData(ISender sender, NpgsqlDataSource database, TimePr
     {
         var incident = await sender.Send(new GetIncident(number), cancellationToken);
         if (incident is null) return null;
-        var timeline = await sender.Send(new ListTimeline(number, 0, 500), cancellationToken);
+        var timeline = await sender.Send(new ListNewestEntries(number, 500), cancellationToken);
         var deliveries = await sender.Send(new ListDeliveries(number), cancellationToken);
         var alerts = (await sender.Send(new ListAlerts { Incident = number, Limit = 50 }, cancellationToken)).Select(AlertLine.Of).ToList();
         var similar = await sender.Send(new ListSimilar(incident, 5), cancellationToken);
         var newest = alerts.Find(a => a.Status == "firing") ?? alerts.FirstOrDefault();
         return new IncidentView(
-            incident, Of(newest?.Labels, "service"), Of(newest?.Annotations, "value"), Words.Link(Of(newest?.Annotations, "runbook_url")), [.. timeline.Reverse()],
+            incident, Of(newest?.Labels, "service"), Of(newest?.Annotations, "value"), Words.Link(Of(newest?.Annotations, "runbook_url")), timeline,
             [.. deliveries.Select(d => new DeliveryLine(d.Id, d.Receiver, d.Occasion, d.State == "queued" && d.Attempts.Count > 0 ? "delayed" : d.State == "rejected" ? "failed" : d.State, d.Detail, [.. d.Attempts.Select(a => new AttemptLine(a.EndedAt, a.Result, a.Detail))])).Reverse()],
             alerts, similar, Now);
 
