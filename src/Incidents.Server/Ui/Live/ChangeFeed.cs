@@ -109,11 +109,22 @@ internal sealed partial class ChangeFeed(NpgsqlDataSource database, TimeProvider
             }
             catch (NpgsqlException error)
             {
-                // Open pages stay as they are and catch up from where they were.
+                // A stream that went on would beat, and a beat says that a page is true. New ones wait for a look that succeeds, in silence.
+                CutOff();
                 if (!failing) LogFailed(error);
                 failing = true;
                 await Task.Delay(TimeSpan.FromSeconds(1), clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+        }
+    }
+
+    /// <summary>Ends every stream that has begun; whoever comes back says where it was and misses nothing.</summary>
+    private void CutOff()
+    {
+        lock (_gate)
+        {
+            foreach (var reader in _readers) reader.Batches.Writer.TryComplete();
+            _readers.Clear();
         }
     }
 
@@ -231,6 +242,6 @@ internal sealed partial class ChangeFeed(NpgsqlDataSource database, TimeProvider
     private static FeedEntry Read(NpgsqlDataReader reader, int at, FeedPosition position) => new(
         reader.GetInt64(at), reader.GetInt64(at + 1), reader.GetFieldValue<Instant>(at + 2), reader.GetString(at + 3), reader.GetString(at + 4), reader.GetString(at + 5), reader.GetString(at + 6), position.ToString());
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Changes could not be read; open pages wait")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Changes could not be read; open pages are cut off and come back")]
     private partial void LogFailed(Exception exception);
 }
