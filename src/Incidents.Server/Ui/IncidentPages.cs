@@ -18,6 +18,9 @@ internal static class IncidentPages
     private const string List = "incidents";
     private const int LinesOnPage = 50;
 
+    // As many as live.js keeps on an open list.
+    private const int MostAcknowledged = 500;
+
     public static void MapIncidentPages(this WebApplication app)
     {
         var pages = app.MapGroup("").ExcludeFromDescription();
@@ -65,7 +68,7 @@ internal static class IncidentPages
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var numbers = form["which"] == "all" ? form["shown"].ToString().Split(',') : [.. form["number"].OfType<string>()];
         var acknowledged = 0;
-        foreach (var text in numbers.Take(200))
+        foreach (var text in numbers.Take(MostAcknowledged))
         {
             if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) continue;
             if (await sender.Send(new AcknowledgeIncident(number), cancellationToken) is IncidentAnswer.Is { IsChanged: true }) acknowledged++;

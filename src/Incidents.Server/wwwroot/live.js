@@ -36,7 +36,10 @@
       const next = rows().find(other => numberOf(other) < number);
       // Older than all lines here: it is on the page of older ones.
       if (!next && document.querySelector('a[rel=next]')) return;
-      if (document.querySelector('form[action="/acknowledge"] .actions') || list.querySelector('.pick')) {
+      const shown = document.querySelector('[name=shown]');
+      if (shown) {
+        // "All shown" is also what was shown since.
+        shown.value = [number, ...shown.value.split(',').filter(Boolean)].join();
         const pick = document.createElement('label'), box = document.createElement('input');
         pick.className = 'pick';
         Object.assign(box, { type: 'checkbox', name: 'number', value: number, ariaLabel: 'Select INC-' + number });

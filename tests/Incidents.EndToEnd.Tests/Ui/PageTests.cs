@@ -87,6 +87,23 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task What_came_onto_a_quiet_list_is_acknowledged_like_the_rest()
+    {
+        await using var context = await Browser.NewContextAsync(_host);
+        var page = await Browser.SignInAsync(context);
+        await Expect(page.Locator("#live")).ToHaveTextAsync("Live");
+        var button = page.GetByRole(AriaRole.Button, new() { Name = "Acknowledge all shown" });
+        await Expect(button).ToBeHiddenAsync();
+
+        var (first, second) = (await _host.OpenAsync("One"), await _host.OpenAsync("Two"));
+        await Expect(page.GetByLabel($"Select INC-{first}", new() { Exact = true })).ToBeVisibleAsync();
+        await Expect(page.GetByLabel($"Select INC-{second}", new() { Exact = true })).ToBeVisibleAsync();
+        await button.ClickAsync();
+
+        await Expect(page.GetByText("2 acknowledged.")).ToBeVisibleAsync();
+    }
+
+    [Test]
     public async Task An_open_page_follows_its_incident_and_keeps_a_half_typed_note()
     {
         var number = await _host.OpenAsync("Checkout errors");
