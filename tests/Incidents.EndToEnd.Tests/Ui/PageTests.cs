@@ -130,6 +130,23 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task What_somebody_opened_stays_open_when_more_happens()
+    {
+        var number = (await _host.FireAsync("CheckoutErrors", new() { ["severity"] = "critical", ["service"] = "checkout" }, new() { ["summary"] = "Checkout errors 12 %" }))!.Value;
+        await using var context = await Browser.NewContextAsync(_host);
+        var page = await Browser.SignInAsync(context, to: $"/i/{number}");
+        await Expect(page.Locator("#live")).ToHaveTextAsync("Live");
+        var details = page.Locator("#log details[id^=a-]");
+        await details.Locator("summary").ClickAsync();
+        await Expect(details).ToHaveAttributeAsync("open", "");
+
+        await _host.DoAsync(number, "notes", new { text = "something else" });
+
+        await Expect(page.Locator(".timeline li[data-kind=note]")).ToHaveCountAsync(1);
+        await Expect(details).ToHaveAttributeAsync("open", "");
+    }
+
+    [Test]
     public async Task An_open_page_catches_up_after_the_server_was_away()
     {
         var number = await _host.OpenAsync("Checkout errors");
