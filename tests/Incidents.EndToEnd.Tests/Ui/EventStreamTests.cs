@@ -33,6 +33,15 @@ public sealed class EventStreamTests
     }
 
     [Test]
+    public async Task A_position_that_cannot_be_read_is_answered_with_reset()
+    {
+        await using var host = await UiHost.StartAsync();
+        await using var stream = await Stream.OpenAsync(host, lastEventId: "yesterday");
+
+        Assert.That((await stream.NextAsync()).Name, Is.EqualTo("reset"));
+    }
+
+    [Test]
     public async Task Only_the_wanted_types_are_told()
     {
         await using var host = await UiHost.StartAsync();

@@ -71,13 +71,18 @@ internal sealed partial class ChangeFeed(NpgsqlDataSource database, TimeProvider
     {
         var position = from.Copy();
         var entries = new List<FeedEntry>();
-        await using var command = database.CreateCommand("select id, incident_number, at, kind, text, actor_kind, actor_name from timeline_entries where id > $1 order by id limit $2");
+        await using var command = database.CreateCommand("""
+            select id, incident_number, at, kind, text, actor_kind, actor_name from timeline_entries
+            where id > $1 and not id = any($2) and (id <= $3 or id = any($4)) order by id limit $5
+            """);
         command.Parameters.Add(Sql.P(from.Low));
-        command.Parameters.Add(Sql.P(most + from.Above.Count + to.Above.Count + 1));
+        command.Parameters.Add(Sql.P(from.Above.ToArray()));
+        command.Parameters.Add(Sql.P(to.Low));
+        command.Parameters.Add(Sql.P(to.Above.ToArray()));
+        command.Parameters.Add(Sql.P(most + 1));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            if (from.Has(reader.GetInt64(0)) || !to.Has(reader.GetInt64(0))) continue;
             if (entries.Count == most) return null;
             position.Add(reader.GetInt64(0));
             entries.Add(Read(reader, 0, position));

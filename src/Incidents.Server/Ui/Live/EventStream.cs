@@ -46,7 +46,8 @@ internal static class EventStream
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         var stop = ending.Token;
         var lastEventId = http.Request.Headers["Last-Event-ID"].ToString();
-        var from = FeedPosition.Parse(lastEventId.Length > 0 ? lastEventId : after);
+        var resumed = lastEventId.Length > 0 ? lastEventId : after;
+        var from = FeedPosition.Parse(resumed);
         HashSet<string>? wanted = string.IsNullOrEmpty(types) ? null : [.. types.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         var view = render == "incident" ? incident : null;
 
@@ -67,9 +68,10 @@ internal static class EventStream
                 // A page begins with the present state, however long it was away: nothing to catch up, nothing twice.
                 await WriteAsync(http, joined.ToString(), null, await RenderOnceAsync(scopes, view ?? 0, new HashSet<long>(), Numbers(shown)), stop);
             }
-            else if (from is not null)
+            else if (!string.IsNullOrEmpty(resumed))
             {
-                var missed = await feed.CatchUpAsync(from, joined, MostToCatchUp, stop);
+                // A position that cannot be read says nothing of what was missed.
+                var missed = from is null ? null : await feed.CatchUpAsync(from, joined, MostToCatchUp, stop);
                 if (missed is null) await WriteAsync(http, joined.ToString(), "reset", "{}", stop);
                 else foreach (var entry in missed) await WriteEntryAsync(http, entry, wanted, stop);
             }
