@@ -16,6 +16,9 @@ namespace Incidents.Server.Ui;
 internal static class IncidentPages
 {
     private const string List = "incidents";
+
+    // What the form did, for the page that follows it. Not in the address: anybody can write a link that says so.
+    private const string Acknowledged = "acknowledged";
     private const int LinesOnPage = 50;
 
     // As many as live.js keeps on an open list.
@@ -31,7 +34,7 @@ internal static class IncidentPages
         pages.MapPost("/i/{number:long}/{verb}", ActAsync).RequireAuthorization(Scopes.Respond).RequireFormToken();
     }
 
-    private static async Task<IResult> ListAsync(HttpContext http, PageData data, ISender sender, string? state, string? severity, string? q, string? cursor, string? acknowledged, CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(HttpContext http, PageData data, ISender sender, string? state, string? severity, string? q, string? cursor, CancellationToken cancellationToken)
     {
         var filter = new ListFilter(
             state is "all" || IncidentState.All.Contains(state, StringComparer.Ordinal) ? state! : "open", severity is not null && Severity.All.Contains(severity, StringComparer.Ordinal) ? severity : "", q?.Trim() ?? "", string.IsNullOrEmpty(cursor));
@@ -45,7 +48,8 @@ internal static class IncidentPages
         var last = await data.LastAlertAsync(cancellationToken);
         var view = new Overview(
             await data.CountAsync(cancellationToken), filter, await data.LinesAsync(shown, cancellationToken), await data.RecentAlertsAsync(cancellationToken), older, last?.At, last?.Source, $"{http.Request.Scheme}://{http.Request.Host}", data.Now);
-        var said = int.TryParse(acknowledged, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? $"{count} acknowledged." : null;
+        var said = int.TryParse(http.Request.Cookies[Acknowledged], NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? $"{count} acknowledged." : null;
+        if (said is not null) http.Response.Cookies.Delete(Acknowledged);
         return Pages.Show<ListPage>(http, 200, new() { ["Frame"] = Pages.Frame(http, Title(view.Counts.Unacknowledged, "Incidents")), ["View"] = view, ["Said"] = said });
     }
 
@@ -74,7 +78,9 @@ internal static class IncidentPages
             if (await sender.Send(new AcknowledgeIncident(number), cancellationToken) is IncidentAnswer.Is { IsChanged: true }) acknowledged++;
         }
 
-        return SignIn.SeeOther(QueryHelpers.AddQueryString(SignIn.Local(form["to"]), "acknowledged", acknowledged.ToString(CultureInfo.InvariantCulture)));
+        http.Response.Cookies.Append(
+            Acknowledged, acknowledged.ToString(CultureInfo.InvariantCulture), new CookieOptions { MaxAge = TimeSpan.FromMinutes(1), HttpOnly = true, SameSite = SameSiteMode.Lax, Secure = http.Request.IsHttps });
+        return SignIn.SeeOther(SignIn.Local(form["to"]));
     }
 
     private static async Task<IResult> ActAsync(long number, string verb, HttpContext http, PageData data, ISender sender, CancellationToken cancellationToken)

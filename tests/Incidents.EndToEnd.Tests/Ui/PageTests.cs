@@ -78,11 +78,16 @@ public sealed class PageTests
         await page.GetByRole(AriaRole.Button, new() { Name = "Acknowledge selected" }).ClickAsync();
 
         await Expect(page.GetByText("2 acknowledged.")).ToBeVisibleAsync();
+        Assert.That((await _host.GetAsync($"/api/v1/incidents/{second}"))["state"]!.GetValue<string>(), Is.EqualTo("triggered"));
+        await page.GotoAsync("/?acknowledged=99");
+        await Expect(page.GetByText("acknowledged.")).ToHaveCountAsync(0);
+        await page.GetByLabel($"Select INC-{second}", new() { Exact = true }).CheckAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Acknowledge selected" }).ClickAsync();
+        await Expect(page.GetByText("1 acknowledged.")).ToBeVisibleAsync();
         var audit = (await _host.GetAsync("/api/v1/audit?action=incident.acknowledge"))["items"]!.AsArray();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((await _host.GetAsync($"/api/v1/incidents/{second}"))["state"]!.GetValue<string>(), Is.EqualTo("triggered"));
-            Assert.That(audit.Count(a => a!["action"]!.GetValue<string>() == "incident.acknowledge"), Is.EqualTo(2));
+            Assert.That(audit.Count(a => a!["action"]!.GetValue<string>() == "incident.acknowledge"), Is.EqualTo(3));
         }
     }
 
