@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using FluentValidation;
 using Incidents.Domain.PostMortems;
 using Incidents.Server.Response;
@@ -22,6 +23,10 @@ internal static class PostMortemPageEndpoints
             if (await sender.Send(new GetPostMortem(null, number), stop) is { } found) return Show(http, found);
             return await sender.Send(new GetIncident(number), stop) is null ? Results.NotFound() : Missing(http, number);
         }).RequireAuthorization(Scopes.Read);
+        page.MapGet("/{verb:regex(^(sections|publish|skip)$)}", (long number) => Back(number)).RequireAuthorization(Scopes.Read);
+        app.MapGet("/i/{number:long}/post-mortem.md", async (long number, ISender sender, CancellationToken stop) => await sender.Send(new GetPostMortem(null, number), stop) is { } found
+            ? Results.File(Encoding.UTF8.GetBytes(PostMortemMarkdown.Of(found)), "text/markdown; charset=utf-8", string.Create(CultureInfo.InvariantCulture, $"INC-{number}.md"))
+            : Results.NotFound()).ExcludeFromDescription().RequireAuthorization(Scopes.Read);
         Form(page, "", async (number, _, http, sender, stop) => await sender.Send(new CreatePostMortem(number), stop) switch
         {
             CreatePostMortemAnswer.Is => Back(number),
