@@ -34,6 +34,9 @@ public static class PostMortemSections
     ];
 
     public static bool IsKey(string key) => All.Any(s => s.Key == key);
+
+    /// <summary>The heading of a section.</summary>
+    public static string TitleOf(string key) => All.Single(s => s.Key == key).Title;
 }
 
 /// <param name="Key">Stable, snake_case.</param>

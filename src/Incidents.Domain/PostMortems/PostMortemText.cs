@@ -14,7 +14,7 @@ public static class PostMortemText
     {
         var line = new StringBuilder(text.Length + 16);
         var space = false;
-        foreach (var c in text.AsSpan(0, Math.Min(text.Length, LongestPlain)))
+        foreach (var c in text.AsSpan(0, Cut(text)))
         {
             if (char.IsControl(c) || char.IsWhiteSpace(c) || CharUnicodeInfo.GetUnicodeCategory(c) == UnicodeCategory.Format)
             {
@@ -29,8 +29,8 @@ public static class PostMortemText
             else if (c is '&') line.Append("&amp;");
             else
             {
-                // A bare address would become a link; the escaped colon keeps it text.
-                if (char.IsAscii(c) && (char.IsPunctuation(c) || char.IsSymbol(c)) && c is not ('.' or ',' or ';' or '?' or '/' or '%' or '\'' or '"')) line.Append('\\');
+                // A bare address would become a link; the escaped colon, or the escaped dot of "www.", keeps it text.
+                if (char.IsAscii(c) && (char.IsPunctuation(c) || char.IsSymbol(c)) && c is not (',' or ';' or '?' or '/' or '%' or '\'' or '"')) line.Append('\\');
                 line.Append(c);
             }
         }
@@ -38,6 +38,9 @@ public static class PostMortemText
         if (text.Length > LongestPlain) line.Append('…');
         return line.ToString();
     }
+
+    // Never inside a surrogate pair: half a pair cannot be stored, and so could never be published.
+    private static int Cut(string text) => text.Length <= LongestPlain ? text.Length : char.IsHighSurrogate(text[LongestPlain - 1]) ? LongestPlain - 1 : LongestPlain;
 
     /// <summary>To the second, in UTC.</summary>
     public static string Time(Instant at) => at.ToString("uuuu-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + " UTC";

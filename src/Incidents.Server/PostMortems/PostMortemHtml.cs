@@ -11,7 +11,18 @@ internal static class PostMortemHtml
     private static readonly HtmlSanitizer Sanitizer = CreateSanitizer();
 
     /// <summary>A fragment to put into a page.</summary>
-    public static string Fragment(string markdown) => Sanitizer.Sanitize(Markdown.ToHtml(markdown, Pipeline));
+    public static string Fragment(string markdown)
+    {
+        try
+        {
+            return Sanitizer.Sanitize(Markdown.ToHtml(markdown, Pipeline));
+        }
+        catch (ArgumentException)
+        {
+            // Markdig's only word for what it refuses: nesting deeper than 128, as of a row of ">". The text must stay readable, and open for whoever would mend it.
+            return $"<pre>{WebUtility.HtmlEncode(markdown)}</pre>\n";
+        }
+    }
 
     /// <summary>A document of its own.</summary>
     public static string Document(string title, string markdown) =>

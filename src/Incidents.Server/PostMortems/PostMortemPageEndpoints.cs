@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using FluentValidation;
 using Incidents.Domain.PostMortems;
 using Incidents.Server.Response;
@@ -7,10 +8,11 @@ using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
 using Mediator;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Incidents.Server.PostMortems;
 
-/// <summary>The page of a post-mortem: plain forms, one for each section. After a save the browser is sent back to the page (303); a conflict shows both texts and keeps what was typed.</summary>
+/// <summary>The page of a post-mortem: one plain form for all sections. After a save the browser is sent back to the page (303); a conflict shows both texts and keeps what was typed.</summary>
 internal static class PostMortemPageEndpoints
 {
     public static void MapPostMortemPage(this WebApplication app)
@@ -21,73 +23,102 @@ internal static class PostMortemPageEndpoints
             if (await sender.Send(new GetPostMortem(null, number), stop) is { } found) return Show(http, found);
             return await sender.Send(new GetIncident(number), stop) is null ? Results.NotFound() : Missing(http, number);
         }).RequireAuthorization(Scopes.Read);
+        page.MapGet("/{verb:regex(^(sections|publish|skip)$)}", (long number) => Back(number)).RequireAuthorization(Scopes.Read);
+        app.MapGet("/i/{number:long}/post-mortem.md", async (long number, ISender sender, CancellationToken stop) => await sender.Send(new GetPostMortem(null, number), stop) is { } found
+            ? Results.File(Encoding.UTF8.GetBytes(PostMortemMarkdown.Of(found)), "text/markdown; charset=utf-8", string.Create(CultureInfo.InvariantCulture, $"INC-{number}.md"))
+            : Results.NotFound()).ExcludeFromDescription().RequireAuthorization(Scopes.Read);
         Form(page, "", async (number, _, http, sender, stop) => await sender.Send(new CreatePostMortem(number), stop) switch
         {
-            CreatePostMortemAnswer.Is => Back(http, number),
+            CreatePostMortemAnswer.Is => Back(number),
             CreatePostMortemAnswer.NotOver(var detail) => Missing(http, number, detail),
             _ => Results.NotFound(),
         });
-        Form(page, "/sections/{section}", async (number, form, http, sender, stop) =>
-        {
-            var section = (string)http.Request.RouteValues["section"]!;
-            if (!PostMortemSections.IsKey(section) || await sender.Send(new GetPostMortem(null, number), stop) is not { } read) return Results.NotFound();
-            if (!long.TryParse(form["etag"], NumberStyles.None, CultureInfo.InvariantCulture, out var revision)) return Results.BadRequest();
-            var typed = form["text"].ToString();
-            try
-            {
-                return await sender.Send(new WritePostMortem(read.Id, new Dictionary<string, string> { [section] = typed }, revision, MergeSections: true), stop) switch
-                {
-                    PostMortemAnswer.Is => Back(http, number, section),
-                    PostMortemAnswer.Stale(var current, _) => Show(http, current, section, typed, StatusCodes.Status409Conflict),
-                    PostMortemAnswer.Impossible(var detail) => Show(http, read, section, typed, StatusCodes.Status409Conflict, detail),
-                    _ => Results.NotFound(),
-                };
-            }
-            catch (ValidationException invalid)
-            {
-                return Show(http, read, section, typed, StatusCodes.Status400BadRequest, Said(invalid));
-            }
-        });
-        Form(page, "/publish", (number, form, http, sender, stop) => VerbAsync(number, http, sender, id => new PublishPostMortem(id, Revision(form)), stop));
-        Form(page, "/skip", (number, form, http, sender, stop) => VerbAsync(number, http, sender, id => new SkipPostMortem(id, form["reason"].ToString(), Revision(form)), stop));
+        Form(page, "/sections", (number, form, http, sender, stop) => SubmitAsync(number, form, http, sender, null, stop));
+        Form(page, "/publish", (number, form, http, sender, stop) => SubmitAsync(number, form, http, sender, (id, revision) => new PublishPostMortem(id, revision), stop));
+        Form(page, "/skip", (number, form, http, sender, stop) => SubmitAsync(number, form, http, sender, (id, revision) => new SkipPostMortem(id, form["reason"].ToString(), revision), stop));
     }
+
+    // Every section at its longest, in an alphabet of three bytes a letter.
+    private const long LargestForm = 4 * 1024 * 1024;
 
     private delegate Task<IResult> FormHandler(long number, IFormCollection form, HttpContext http, ISender sender, CancellationToken cancellationToken);
 
     private static void Form(RouteGroupBuilder page, string path, FormHandler handler) =>
         page.MapPost(path, async (long number, HttpContext http, ISender sender, CancellationToken stop) => await handler(number, await http.Request.ReadFormAsync(stop), http, sender, stop))
-            .RequireFormToken().RequireAuthorization(Scopes.Respond);
+            .RequireFormToken().RequireAuthorization(Scopes.Respond).WithMetadata(new RequestSizeLimitAttribute(LargestForm));
 
-    private static async Task<IResult> VerbAsync(long number, HttpContext http, ISender sender, Func<long, ICommand<PostMortemAnswer>> command, CancellationToken cancellationToken)
+    /// <summary>All buttons send the whole form: whichever is pressed, what was typed is saved first.</summary>
+    private static async Task<IResult> SubmitAsync(long number, IFormCollection form, HttpContext http, ISender sender, Func<long, long, ICommand<PostMortemAnswer>>? then, CancellationToken cancellationToken)
     {
         if (await sender.Send(new GetPostMortem(null, number), cancellationToken) is not { } read) return Results.NotFound();
+        var (current, typed, revision) = (read, TouchedIn(form), RevisionIn(form));
         try
         {
-            return await sender.Send(command(read.Id), cancellationToken) switch
+            if (typed.Count > 0)
             {
-                PostMortemAnswer.Is => Back(http, number),
-                PostMortemAnswer.Stale(var current, _) => Show(http, current, status: StatusCodes.Status409Conflict, message: "It changed since you read it. Read it again and decide again."),
-                PostMortemAnswer.Impossible(var detail) => Show(http, read, status: StatusCodes.Status409Conflict, message: detail),
+                var saved = await sender.Send(new SaveSections(read.Id, [.. typed.Select(t => new TypedSection(t.Key, t.Value.Text, t.Value.Read.Revision))]), cancellationToken);
+                switch (saved.Answer)
+                {
+                    case PostMortemAnswer.Is(var after, _, _):
+                        current = after;
+                        break;
+                    case PostMortemAnswer.Stale(var after, _):
+                        current = after;
+                        break;
+                    case PostMortemAnswer.Impossible(var detail):
+                        return Show(http, read, StatusCodes.Status409Conflict, detail, typed, form["reason"]);
+                    default:
+                        return Results.NotFound();
+                }
+
+                typed = typed.Where(t => saved.Conflicts.Contains(t.Key)).ToDictionary(t => t.Key, t => t.Value with { IsConflict = true });
+                if (typed.Count > 0) return Show(http, current, StatusCodes.Status409Conflict, Unsaved(typed.Keys, saved.Written), typed, form["reason"]);
+
+                // Our own changes are no reason to decide again; anybody else's are.
+                revision = current.Revision - saved.Written == revision ? current.Revision : -1;
+            }
+
+            if (then is null) return Back(number, form["at"].ToString() is var at && PostMortemSections.IsKey(at) ? at : null);
+            return await sender.Send(then(read.Id, revision), cancellationToken) switch
+            {
+                PostMortemAnswer.Is => Back(number),
+                PostMortemAnswer.Stale(var after, _) => Show(http, after, StatusCodes.Status409Conflict, "It changed since you read it; what you typed is saved. Read it again and decide again.", reason: form["reason"]),
+                PostMortemAnswer.Impossible(var detail) => Show(http, current, StatusCodes.Status409Conflict, detail, reason: form["reason"]),
                 _ => Results.NotFound(),
             };
         }
         catch (ValidationException invalid)
         {
-            return Show(http, read, status: StatusCodes.Status400BadRequest, message: Said(invalid));
+            return Show(http, current, StatusCodes.Status400BadRequest, string.Join(" ", invalid.Errors.Select(e => e.ErrorMessage)), current == read ? typed : null, form["reason"]);
         }
     }
 
-    private static string Said(ValidationException invalid) => string.Join(" ", invalid.Errors.Select(e => e.ErrorMessage));
+    /// <summary>The texts that differ from what their writer had read.</summary>
+    private static Dictionary<string, KeptSection> TouchedIn(IFormCollection form)
+    {
+        var touched = new Dictionary<string, KeptSection>();
+        foreach (var (key, _, _) in PostMortemSections.All)
+        {
+            if (!form.TryGetValue($"text.{key}", out var text)) continue;
+            var read = SectionRead.Parse(form[$"read.{key}"].ToString());
+            if (read.IsTouched(text.ToString())) touched.Add(key, new KeptSection(text.ToString(), read, false));
+        }
 
-    private static long? Revision(IFormCollection form) => long.TryParse(form["etag"], NumberStyles.None, CultureInfo.InvariantCulture, out var revision) ? revision : -1;
+        return touched;
+    }
 
-    private static RazorComponentResult<PostMortemPage> Show(HttpContext http, PostMortem postMortem, string? section = null, string? typed = null, int status = StatusCodes.Status200OK, string? message = null) =>
-        Render(http, postMortem.IncidentNumber, postMortem, status, message, section, typed);
+    private static string Unsaved(IEnumerable<string> keys, int written) =>
+        $"Not saved, because somebody else wrote there meanwhile: {string.Join(", ", keys.Select(PostMortemSections.TitleOf))}.{(written > 0 ? " The rest of what you typed is saved." : "")}";
+
+    private static long RevisionIn(IFormCollection form) => long.TryParse(form["etag"], NumberStyles.None, CultureInfo.InvariantCulture, out var revision) ? revision : -1;
+
+    private static RazorComponentResult<PostMortemPage> Show(HttpContext http, PostMortem postMortem, int status = StatusCodes.Status200OK, string? message = null, IReadOnlyDictionary<string, KeptSection>? kept = null, string? reason = null) =>
+        Render(http, postMortem.IncidentNumber, postMortem, status, message, kept, reason);
 
     private static RazorComponentResult<PostMortemPage> Missing(HttpContext http, long number, string? message = null) =>
-        Render(http, number, null, message is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict, message, null, null);
+        Render(http, number, null, message is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict, message);
 
-    private static RazorComponentResult<PostMortemPage> Render(HttpContext http, long number, PostMortem? postMortem, int status, string? message, string? section, string? typed)
+    private static RazorComponentResult<PostMortemPage> Render(HttpContext http, long number, PostMortem? postMortem, int status, string? message, IReadOnlyDictionary<string, KeptSection>? kept = null, string? reason = null)
     {
         http.Response.Headers.CacheControl = "no-store";
         return new RazorComponentResult<PostMortemPage>(new Dictionary<string, object?>
@@ -96,14 +127,11 @@ internal static class PostMortemPageEndpoints
             [nameof(PostMortemPage.Number)] = number,
             [nameof(PostMortemPage.PostMortem)] = postMortem,
             [nameof(PostMortemPage.Message)] = message,
-            [nameof(PostMortemPage.ConflictSection)] = section,
-            [nameof(PostMortemPage.ConflictTyped)] = typed,
+            [nameof(PostMortemPage.Kept)] = kept ?? new Dictionary<string, KeptSection>(),
+            [nameof(PostMortemPage.Reason)] = reason,
         }) { StatusCode = status };
     }
 
-    private static IResult Back(HttpContext http, long number, string? section = null)
-    {
-        http.Response.Headers.Location = string.Create(CultureInfo.InvariantCulture, $"/i/{number}/post-mortem{(section is null ? "" : "#" + section)}");
-        return Results.StatusCode(StatusCodes.Status303SeeOther);
-    }
+    private static IResult Back(long number, string? section = null) =>
+        SignIn.SeeOther(string.Create(CultureInfo.InvariantCulture, $"/i/{number}/post-mortem{(section is null ? "" : "#" + section)}"));
 }

@@ -35,6 +35,8 @@ internal sealed class PostMortemWork(IncidentsDbContext db, IActor actor, IAudit
     /// <param name="cancellationToken">Stops it before the commit.</param>
     public async Task<PostMortemAnswer> ChangeAsync(long id, long? ifRevision, string action, Func<PostMortem, Actor, Instant, PostMortemOutcome> verb, CancellationToken cancellationToken)
     {
+        // A command before this one in the same request left its copy here, and a query would answer with that copy instead of the row.
+        db.ChangeTracker.Clear();
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var postMortem = await LockAsync(id, cancellationToken);
         if (postMortem is null) return new PostMortemAnswer.NotFound(id);

@@ -13,7 +13,7 @@ internal sealed record WritePostMortem(long Id, IReadOnlyDictionary<string, stri
 
 internal sealed class WritePostMortemValidator : AbstractValidator<WritePostMortem>
 {
-    private const int LongestSection = 100_000;
+    public const int LongestSection = 100_000;
 
     public WritePostMortemValidator()
     {

@@ -32,6 +32,10 @@ internal static class IncidentPages
         pages.MapGet("/alerts/{id:long}", AlertAsync).RequireAuthorization(Scopes.Read);
         pages.MapPost("/acknowledge", AcknowledgeManyAsync).RequireAuthorization(Scopes.Respond).RequireFormToken();
         pages.MapPost("/i/{number:long}/{verb}", ActAsync).RequireAuthorization(Scopes.Respond).RequireFormToken();
+
+        // Whoever signs in again, reloads or bookmarks after a POST comes back to its address with GET, and belongs on the page that has the button.
+        pages.MapGet("/acknowledge", () => SignIn.SeeOther("/")).RequireAuthorization(Scopes.Read);
+        pages.MapGet("/i/{number:long}/{verb:regex(^(acknowledge|unacknowledge|resolve|reopen|escalate|assign|snooze|notes)$)}", (long number) => SignIn.SeeOther($"/i/{number}")).RequireAuthorization(Scopes.Read);
     }
 
     private static async Task<IResult> ListAsync(HttpContext http, PageData data, ISender sender, string? state, string? severity, string? q, string? cursor, CancellationToken cancellationToken)

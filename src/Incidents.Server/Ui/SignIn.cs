@@ -38,6 +38,8 @@ internal static class SignIn
             options.ExpireTimeSpan = TimeSpan.FromDays(14);
             options.SlidingExpiration = true;
             options.Events.OnValidatePrincipal = ValidateAsync;
+            options.Events.OnRedirectToLogin = context => SendAwayAsync(context, 401, "Signed out", "Your session has ended, and this was not done.", "Sign in");
+            options.Events.OnRedirectToAccessDenied = context => SendAwayAsync(context, 403, "Not allowed", "Your key may not do this.", "What your key may do");
         });
     }
 
@@ -53,6 +55,8 @@ internal static class SignIn
         app.MapGet("/api/v1/session", (HttpContext http) => TypedResults.Ok(new SessionShown(http.User.FindFirstValue(ApiClaims.Name) ?? "unknown")))
             .RequireAuthorization(Scopes.Read).WithTags("Live").WithName("GetSession").WithSummary("Who this session or key acts as; 401 once it has ended");
         app.MapGet("/not-allowed", (HttpContext http) => Pages.Message(http, 403, "Not allowed", "Your key may not see this. Sign in with a key of scope read or respond.")).ExcludeFromDescription();
+        // A page that answered a POST has its address, and so has what leads back to that page.
+        foreach (var path in (string[])["/sign-out", "/theme"]) app.MapGet(path, () => SeeOther("/")).AllowAnonymous().ExcludeFromDescription();
         app.MapPost("/theme", async (HttpContext http) =>
         {
             var form = await http.Request.ReadFormAsync();
@@ -100,6 +104,14 @@ internal static class SignIn
 
     private static IResult Page(HttpContext http, string? to, string? name, string? problem, int status = 200) =>
         Pages.Show<SignInPage>(http, status, new() { ["Frame"] = Pages.Frame(http, "Sign in"), ["To"] = Local(to), ["Name"] = name, ["Problem"] = problem });
+
+    /// <summary>To the page that is meant for it; but not before a text that was sent along could be copied, for a redirect drops it.</summary>
+    private static async Task SendAwayAsync(RedirectContext<CookieAuthenticationOptions> context, int status, string title, string why, string link)
+    {
+        var typed = HttpMethods.IsPost(context.Request.Method) ? await TypedText.OfAsync(context.Request) : [];
+        if (typed.Count == 0) context.Response.Redirect(context.RedirectUri);
+        else await Pages.Message(context.HttpContext, status, title, $"{why} What you typed is below: copy it before you go on.", typed, new PageLink(context.RedirectUri, link)).ExecuteAsync(context.HttpContext);
+    }
 
     private static async Task ValidateAsync(CookieValidatePrincipalContext context)
     {

@@ -56,9 +56,11 @@ internal static class WebModule
     {
         app.UseSecurityHeaders();
         app.UseExceptionHandler();
-        app.UseStatusCodePages(context => WantsProblem(context.HttpContext.Request)
-            ? ApiProblem.ForStatus(context.HttpContext.Response.StatusCode, context.HttpContext.Request).ExecuteAsync(context.HttpContext)
-            : Task.CompletedTask);
+        app.UseStatusCodePages(context =>
+        {
+            var problem = ApiProblem.ForStatus(context.HttpContext.Response.StatusCode, context.HttpContext.Request);
+            return ProblemPage.IsFor(context.HttpContext.Request) ? ProblemPage.WriteAsync(context.HttpContext, problem) : problem.ExecuteAsync(context.HttpContext);
+        });
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
@@ -107,9 +109,4 @@ internal static class WebModule
         // An endpoint that says nothing is closed. What is open says so with AllowAnonymous.
         authorization.SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
     }
-
-    /// <summary>Pages answer in HTML; everything else gets a problem.</summary>
-    private static bool WantsProblem(HttpRequest request) =>
-        request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)
-        || !request.Headers.Accept.Any(a => a is not null && a.Contains("text/html", StringComparison.OrdinalIgnoreCase));
 }

@@ -3,11 +3,12 @@
   const pill = document.getElementById('live');
   const title = document.title.replace(/^\(\d+\) /, '');
   const zone = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const dated = new Intl.DateTimeFormat([], { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const ago = s => s < 60 ? 'just now' : s < 3600 ? Math.floor(s / 60) + ' min ago' : s < 86400 ? Math.floor(s / 3600) + ' h ago' : Math.floor(s / 86400) + ' d ago';
 
-  // Times in the zone of whoever looks; UTC stays in the title and in datetime.
-  const times = () => document.querySelectorAll('time[datetime]').forEach(t => {
-    const at = new Date(t.dateTime), local = zone.format(at);
+  // Times in the zone of whoever looks, with the day unless it is today; UTC stays in the title and in datetime.
+  const times = () => document.querySelectorAll('time[data-local]').forEach(t => {
+    const at = new Date(t.dateTime), local = (at.toDateString() === new Date().toDateString() ? zone : dated).format(at);
     const text = t.dataset.rel ? ago((Date.now() - at) / 1000) + ' · ' + local : local;
     if (t.textContent !== text) t.textContent = text;
   });

@@ -45,10 +45,20 @@ internal sealed class PostMortemTests
     [TestCase("![x](http://evil.example/p.png)", "![x](")]
     [TestCase("one\n# heading", "\n# heading")]
     [TestCase("`code` **bold** | cell", "**bold**")]
+    [TestCase("see www.evil.example", "www.evil")]
     public void Hostile_titles_stay_text(string title, string mustNotAppear)
     {
         var postMortem = Drafted(Facts(title));
         Assert.That(PostMortemMarkdown.Of(postMortem), Does.Not.Contain(mustNotAppear));
+    }
+
+    [TestCase(1999)]
+    [TestCase(2000)]
+    public void A_long_text_is_never_cut_inside_a_character(int before)
+    {
+        var plain = PostMortemText.Plain(new string('a', before) + "😀 and more");
+        Assert.That(plain.EnumerateRunes(), Has.None.EqualTo(System.Text.Rune.ReplacementChar));
+        Assert.That(plain, Does.EndWith("…"));
     }
 
     [Test]

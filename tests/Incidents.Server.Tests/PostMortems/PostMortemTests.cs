@@ -184,24 +184,69 @@ internal sealed class PostMortemTests
     }
 
     [Test]
-    public async Task The_page_saves_one_section_and_a_conflict_shows_both_texts()
+    public async Task The_page_saves_every_section_that_was_touched_and_a_conflict_shows_both_texts()
     {
         await ResolvedAsync();
         var page = await _client.GetStringAsync("/i/1/post-mortem");
-        var saved = await _client.PostAsync("/i/1/post-mortem/sections/impact", Form(page, ("text", "12 users")));
+        var saved = await SaveAsync(page, ("text.impact", "12 users"), ("text.got_lucky", "night"), ("at", "impact"));
         Assert.That(saved.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther), await saved.Content.ReadAsStringAsync());
         Assert.That(saved.Headers.Location!.ToString(), Is.EqualTo("/i/1/post-mortem#impact"));
+        Assert.That(await _host.ScalarAsync<long>("select count(*) from post_mortem_revisions"), Is.EqualTo(2), "what was not touched was not written");
 
-        // Another section of the same old page still saves; the same one does not.
-        Assert.That((await _client.PostAsync("/i/1/post-mortem/sections/got_lucky", Form(page, ("text", "night")))).StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
-        var conflict = await _client.PostAsync("/i/1/post-mortem/sections/impact", Form(page, ("text", "typed </textarea><b>late")));
+        // From the same old page: the conflict holds up no other section, and what was typed is kept.
+        var conflict = await SaveAsync(page, ("text.impact", "typed </textarea><b>late"), ("text.went_well", "the runbook"));
         var text = await conflict.Content.ReadAsStringAsync();
         Assert.That(conflict.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
         Assert.That(text, Does.Contain("12 users").And.Contain("typed &lt;/textarea&gt;").And.Contain("role=\"alert\""));
-        Assert.That(await _host.ScalarAsync<string>("select text from post_mortem_revisions where section = 'impact'"), Is.EqualTo("12 users"));
+        Assert.That(await TextOfAsync("impact"), Is.EqualTo("12 users"));
+        Assert.That(await TextOfAsync("went_well"), Is.EqualTo("the runbook"));
+
+        // With both texts before the eyes, the writer decides.
+        Assert.That((await SaveAsync(text, ("text.impact", "12 users, late"))).StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+        Assert.That(await TextOfAsync("impact"), Is.EqualTo("12 users, late"));
 
         var forged = await _client.PostAsync("/i/1/post-mortem/publish", new FormUrlEncodedContent([KeyValuePair.Create("etag", "1")]));
         Assert.That(forged.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+    }
+
+    [Test]
+    public async Task A_section_that_was_not_touched_undoes_nobodys_change()
+    {
+        await ResolvedAsync();
+        var page = await _client.GetStringAsync("/i/1/post-mortem");
+        await SaveAsync(page, ("text.impact", "12 users"));
+        Assert.That((await SaveAsync(page, ("text.impact", ""), ("text.got_lucky", "night"))).StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+        Assert.That(await TextOfAsync("impact"), Is.EqualTo("12 users"));
+    }
+
+    [Test]
+    public async Task A_text_that_is_refused_is_still_held_against_what_its_writer_had_read()
+    {
+        await ResolvedAsync();
+        var page = await _client.GetStringAsync("/i/1/post-mortem");
+        await SaveAsync(page, ("text.impact", "from Ana"));
+        var refused = await SaveAsync(page, ("text.impact", new string('x', 100_001)));
+        Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+
+        var shorter = await SaveAsync(await refused.Content.ReadAsStringAsync(), ("text.impact", "from Ben"));
+        Assert.That(shorter.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(await shorter.Content.ReadAsStringAsync(), Does.Contain("from Ana").And.Contain("from Ben"));
+        Assert.That(await TextOfAsync("impact"), Is.EqualTo("from Ana"));
+    }
+
+    [Test]
+    public async Task Publishing_saves_what_was_typed_first_and_stops_at_what_its_publisher_had_not_read()
+    {
+        await ResolvedAsync();
+        var page = await _client.GetStringAsync("/i/1/post-mortem");
+        await SaveAsync(page, ("text.impact", "from Ana"));
+        var unread = await SubmitAsync("publish", page, ("text.got_lucky", "night"));
+        Assert.That(unread.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(await TextOfAsync("got_lucky"), Is.EqualTo("night"));
+
+        var published = await SubmitAsync("publish", await unread.Content.ReadAsStringAsync(), ("text.went_well", "the runbook"));
+        Assert.That(published.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther), await published.Content.ReadAsStringAsync());
+        Assert.That(await _host.ScalarAsync<string>("select markdown from post_mortem_versions"), Does.Contain("the runbook"));
     }
 
     [Test]
@@ -254,10 +299,17 @@ internal sealed class PostMortemTests
         return await answer.Content.ReadAsStringAsync();
     }
 
-    private static FormUrlEncodedContent Form(string page, params (string Name, string Value)[] fields)
+    private Task<HttpResponseMessage> SaveAsync(string page, params (string Name, string Value)[] fields) => SubmitAsync("sections", page, fields);
+
+    /// <summary>Sends the form of a page as a browser does: hidden fields as they are, and of the texts those that the test names.</summary>
+    private async Task<HttpResponseMessage> SubmitAsync(string verb, string page, params (string Name, string Value)[] fields)
     {
-        var token = Regex.Match(page, "name=\"(?<name>__Req[^\"]+)\" value=\"(?<value>[^\"]+)\"");
-        var etag = Regex.Match(page, "name=\"etag\" value=\"(?<value>\\d+)\"");
-        return new FormUrlEncodedContent([KeyValuePair.Create(token.Groups["name"].Value, WebUtility.HtmlDecode(token.Groups["value"].Value)), KeyValuePair.Create("etag", etag.Groups["value"].Value), .. fields.Select(f => KeyValuePair.Create(f.Name, f.Value))]);
+        var form = new MultipartFormDataContent();
+        foreach (Match hidden in Regex.Matches(page, "type=\"hidden\" name=\"(?<name>(__Req|etag|read)[^\"]*)\" value=\"(?<value>[^\"]+)\""))
+            if (hidden.Groups["name"].Value is var name && form.All(f => f.Headers.ContentDisposition!.Name != name)) form.Add(new StringContent(WebUtility.HtmlDecode(hidden.Groups["value"].Value)), name);
+        foreach (var (name, value) in fields) form.Add(new StringContent(value), name);
+        return await _client.PostAsync($"/i/1/post-mortem/{verb}", form);
     }
+
+    private Task<string> TextOfAsync(string section) => _host.ScalarAsync<string>($"select s ->> 'text' from post_mortems, jsonb_array_elements(sections) s where s ->> 'key' = '{section}'");
 }

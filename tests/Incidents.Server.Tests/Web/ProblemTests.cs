@@ -33,6 +33,11 @@ internal sealed class ProblemTests
                 using var raw = await c.ReadRawBodyAsync(100_000);
                 return raw.Problem is { } problem ? problem : Results.Text(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(raw.Bytes.Span)));
             });
+            app.MapPost("/page/form", async Task<IResult> (HttpContext c) =>
+            {
+                await c.Request.ReadFormAsync();
+                throw new TimeoutException("secret detail", new Npgsql.NpgsqlException("secret detail", new TimeoutException()));
+            });
             app.MapGet("/page", () => Results.StatusCode(404));
         });
         _client = _host.Client();
@@ -43,6 +48,19 @@ internal sealed class ProblemTests
     {
         _client.Dispose();
         await _host.DisposeAsync();
+    }
+
+    [Test]
+    public async Task A_page_that_fails_says_so_in_words_and_keeps_what_was_typed()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/page/form") { Content = new FormUrlEncodedContent([KeyValuePair.Create("text", "an hour's <work>")]) };
+        request.Headers.Accept.ParseAdd("text/html");
+        var answer = await _client.SendAsync(request);
+        var html = await answer.Content.ReadAsStringAsync();
+
+        Assert.That((int)answer.StatusCode, Is.GreaterThanOrEqualTo(500));
+        Assert.That(answer.Content.Headers.ContentType!.MediaType, Is.EqualTo("text/html"));
+        Assert.That(html, Does.StartWith("<!DOCTYPE html>").And.Contain("<h1>").And.Contain("an hour&#x27;s &lt;work&gt;").And.Not.Contain("secret"));
     }
 
     [Test]

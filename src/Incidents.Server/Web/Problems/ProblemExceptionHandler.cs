@@ -25,7 +25,7 @@ internal sealed partial class ProblemExceptionHandler(ILogger<ProblemExceptionHa
         if (problem.Status == 503) LogUnavailable(httpContext.Request.Method, RouteOf(httpContext), problem.Code, exception);
         else if (problem.Status >= 500) LogFailed(httpContext.Request.Method, RouteOf(httpContext), exception);
 
-        await problem.ExecuteAsync(httpContext);
+        await (ProblemPage.IsFor(httpContext.Request) ? ProblemPage.WriteAsync(httpContext, problem) : problem.ExecuteAsync(httpContext));
         return true;
     }
 
