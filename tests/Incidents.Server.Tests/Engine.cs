@@ -116,6 +116,7 @@ internal sealed class Engine : IAsyncDisposable
                 ["Incidents:PublicUrl"] = "https://incidents.example.org",
                 ["Auth:BootstrapKey"] = AdminKey,
                 ["Receive:IngestWorkers"] = "0",
+                ["Calendar:Enabled"] = "false",
                 ["PagerDuty:EventsUrl"] = standIns.PagerDutyEventsUrl,
                 ["Slack:ApiUrl"] = standIns.SlackApiUrl,
                 ["Slack:BotToken"] = "xoxb-1-secret",

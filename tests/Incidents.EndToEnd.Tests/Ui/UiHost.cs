@@ -44,10 +44,10 @@ internal sealed class UiHost : IAsyncDisposable
                 ["ConnectionStrings:Incidents"] = _database.ConnectionString,
                 ["Incidents:ConfigDirectory"] = Path.Combine(AppContext.BaseDirectory, "config"),
                 ["Auth:BootstrapKey"] = AdminKey,
+                ["Calendar:Enabled"] = "false",
                 ["urls"] = Address,
             });
-            builder.Logging.ClearProviders();
-        });
+        }, builder => builder.Logging.ClearProviders());
         Assert.That(_app.LoadConfiguration(TestContext.Error), Is.True);
         _app.Map();
         await _app.StartAsync();
