@@ -70,7 +70,8 @@ internal static class EpisodeRows
     }
 
     private static void MarkMissing(IngestBatch batch, List<EpisodeState> rows) =>
-        // Whoever holds such a row is changing the alert with newer knowledge than ours; skipping it also means that nobody waits for anybody here.
+        // Whoever holds such a row is changing the alert right now, nearly always with newer knowledge than ours, and nobody waits for anybody here.
+        // A mark that is left out so is made by the group's next payload; without one, stale_after finds the alert.
         batch.Writes.Add("""
             update alerts a set missing_since = r.missing_since, settle_at = r.settle_at
             from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) r(id, missing_since, settle_at)
