@@ -8,6 +8,7 @@ using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
+using Incidents.Server.Notifications.Inbound;
 using Incidents.Server.Response;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -221,11 +222,13 @@ internal sealed class Engine : IAsyncDisposable
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
         await RunAsync<EndWaits>();
+        await RunAsync<ActOnInbound>();
         await RunAsync<FailOverDue>();
         var deliveries = Services.GetRequiredService<DeliverDue>();
         await deliveries.SettleAsync(TimeSpan.Zero);
         while (await deliveries.DoPortionAsync(CancellationToken.None)) await deliveries.SettleAsync(WaitForSends);
         await deliveries.SettleAsync(WaitForSends);
+        await RunAsync<SendReplies>();
         await RunAsync<FailOverDue>();
     }
 

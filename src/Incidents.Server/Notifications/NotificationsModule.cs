@@ -1,4 +1,5 @@
 using Incidents.Server.Alerts;
+using Incidents.Server.Notifications.Inbound;
 using Incidents.Server.Web;
 
 namespace Incidents.Server.Notifications;
@@ -9,6 +10,7 @@ internal static class NotificationsModule
     public static void AddNotifications(this WebApplicationBuilder builder)
     {
         builder.AddChannels();
+        builder.AddInbound();
         builder.Services
             .AddSingleton<QueueDeliveries>()
             .AddSingleton<IIngestStage>(services => services.GetRequiredService<QueueDeliveries>())
@@ -22,5 +24,9 @@ internal static class NotificationsModule
         if (builder.Configuration.GetValue("Deliveries:Enabled", true)) builder.Services.AddHostedService<DeliverDue>().AddHostedService<FailOverDue>();
     }
 
-    public static void MapNotifications(this WebApplication app) => app.MapDeliveries();
+    public static void MapNotifications(this WebApplication app)
+    {
+        app.MapDeliveries();
+        app.MapInbound();
+    }
 }

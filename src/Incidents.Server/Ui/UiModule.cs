@@ -29,6 +29,8 @@ internal static class UiModule
         app.MapAssets();
         app.MapSignIn();
         app.MapIncidentPages();
+        app.MapMailLinks();
+        app.MapAccountLinkPages();
         app.MapLive();
     }
 }
