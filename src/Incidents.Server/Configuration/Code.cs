@@ -55,4 +55,7 @@ internal static class Code
     public const string FailOverTooLate = "IR501";
     public const string StaleTooSoon = "IR502";
     public const string TimesContradict = "IR503";
+
+    // Heartbeats
+    public const string BadHeartbeat = "IR601";
 }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using FluentValidation;
+using Incidents.Domain.Routing;
 using Incidents.Server.Configuration.Yaml;
 using Incidents.Server.Notifications;
 using NodaTime;
@@ -55,6 +56,8 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 Routing = tree,
                 Receivers = receivers,
                 Incidents = entry.Incidents,
+                Watchdogs = entry.Watchdogs ?? [Watchdog.Usual],
+                Heartbeats = [.. entry.Heartbeats.Select(h => h.Value)],
                 Warnings = problems,
             },
             problems,
