@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Incidents.Domain.Alerts;
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using NodaTime;
@@ -26,6 +27,12 @@ internal sealed record EngineConfiguration
 
     /// <summary>Heartbeats by URL that the file names.</summary>
     public IReadOnlyList<HeartbeatSettings> Heartbeats { get; init; } = [];
+
+    /// <summary>Of <c>oncall.yaml</c>; nobody when there is no such file.</summary>
+    public Roster OnCall { get; init; } = Roster.Empty;
+
+    /// <summary>What this machine can send by: channels and receivers whose settings and secrets are there. A receiver that is parked now is still in it.</summary>
+    public Reach Reach { get; init; } = Reach.Nothing;
 
     /// <summary>What is valid but hardly meant, such as a receiver that no route uses. It stops nothing.</summary>
     public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];
