@@ -10,6 +10,7 @@ using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
 using Incidents.Server.Notifications.Inbound;
 using Incidents.Server.Response;
+using Incidents.Server.Response.Heartbeats;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
@@ -96,8 +97,9 @@ internal sealed class Engine : IAsyncDisposable
     /// <param name="routing">Text of <c>routing.yaml</c>; <c>KEYFILE</c> in it is the file with PagerDuty's key.</param>
     /// <param name="configure">The last word on services.</param>
     /// <param name="beside">Another replica: this one shares its database, clock and far sides.</param>
+    /// <param name="onCall">Text of <c>oncall.yaml</c>; null: there is none.</param>
     /// <param name="settings">More settings.</param>
-    public static async Task<Engine> StartAsync(string routing = Routing, Action<IServiceCollection>? configure = null, Engine? beside = null, params (string Key, string Value)[] settings)
+    public static async Task<Engine> StartAsync(string routing = Routing, Action<IServiceCollection>? configure = null, Engine? beside = null, string? onCall = null, params (string Key, string Value)[] settings)
     {
         var database = beside?.Database ?? await TestDatabase.CreateAsync();
         var standIns = beside?.StandIns ?? await StandInServer.StartAsync();
@@ -108,6 +110,7 @@ internal sealed class Engine : IAsyncDisposable
         await File.WriteAllTextAsync(keyFile, "0123456789abcdef0123456789abcdef");
         await File.WriteAllTextAsync(Path.Combine(directory, "routing.yaml"), routing.Replace("KEYFILE", keyFile, StringComparison.Ordinal));
 
+        if (onCall is not null) await File.WriteAllTextAsync(Path.Combine(directory, "oncall.yaml"), onCall);
         var app = ServerHost.Create([], builder =>
         {
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -221,6 +224,7 @@ internal sealed class Engine : IAsyncDisposable
         while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
+        await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
         await RunAsync<ActOnInbound>();
         await RunAsync<FailOverDue>();
@@ -233,6 +237,8 @@ internal sealed class Engine : IAsyncDisposable
     }
 
     public Task Audits() => RunAsync<AuditLedger>();
+
+    public Task SendsItsHeartbeat() => RunAsync<SendHeartbeat>();
 
     public async Task<JsonObject> Get(string path)
     {
