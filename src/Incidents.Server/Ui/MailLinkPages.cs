@@ -28,13 +28,13 @@ internal static class MailLinkPages
         return await sender.Send(new GetIncident(link.Incident), cancellationToken) is { } incident ? Show(http, links, link, incident, 200, null) : NotGood(http);
     }
 
-    private static async Task<IResult> ActAsync(HttpContext http, string? t, MailLinks links, IActor actor, ISender sender, CancellationToken cancellationToken)
+    private static async Task<IResult> ActAsync(HttpContext http, string? t, MailLinks links, KnownPeople people, IActor actor, ISender sender, CancellationToken cancellationToken)
     {
         if (links.Read(t) is not { } link) return NotGood(http);
         if (!links.IsGood(link)) return await ShowAsync(http, t, links, sender, cancellationToken);
 
         // Whoever may be signed in on this machine: the mail was sent to this recipient.
-        actor.Is(link.Recipient, ActorKind.Email);
+        actor.Is(people.NameOfMailbox(link.Recipient), ActorKind.Email);
         ICommand<IncidentAnswer> command = link.Verb == MailLink.Resolve ? new ResolveIncident(link.Incident) : new AcknowledgeIncident(link.Incident);
         return await sender.Send(command, cancellationToken) switch
         {

@@ -1,5 +1,5 @@
 using System.Net.Http.Headers;
-using System.Text.Json;
+using System.Text;
 using System.Text.Json.Nodes;
 using Incidents.Server.Notifications.Channels;
 using Microsoft.Extensions.Options;
@@ -33,16 +33,12 @@ internal sealed class PagerDutyApi(IHttpClientFactory http, IOptionsMonitor<Page
             // It is gone, or the token may not see it: asking again would not help.
             if (answer.Status is 401 or 403 or 404) return [];
             if (!answer.IsSuccess) throw new HttpRequestException($"PagerDuty answered HTTP {answer.Status}.");
-            var alerts = JsonNode.Parse(answer.Body)?["alerts"] as JsonArray ?? [];
-            return [.. alerts.Select(alert => alert?["alert_key"] is JsonValue key && key.TryGetValue(out string? text) ? text : null).OfType<string>()];
+            var alerts = OutsideJson.Parse(Encoding.UTF8.GetBytes(answer.Body)).At("alerts") as JsonArray ?? throw new HttpRequestException("PagerDuty answered with something that is no list of alerts.");
+            return [.. alerts.Select(alert => alert.At("alert_key").Word(255)).Where(key => key.Length > 0)];
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new HttpRequestException("PagerDuty did not answer in time.");
-        }
-        catch (JsonException)
-        {
-            throw new HttpRequestException("PagerDuty answered with something that is no JSON.");
         }
     }
 }

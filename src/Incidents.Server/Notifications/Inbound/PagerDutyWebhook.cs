@@ -72,46 +72,37 @@ internal static class PagerDutyWebhook
     internal static InboundAction Read(ReadOnlySpan<byte> body, string webhookId)
     {
         var digest = "sha256:" + Convert.ToHexStringLower(SHA256.HashData(body));
-        JsonNode? happened = null;
-        try
-        {
-            happened = JsonNode.Parse(body)?["event"];
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
-        {
-            // Signed, and not what is documented: it is recorded as unreadable below.
-        }
+        var happened = OutsideJson.Parse(body).At("event");
+        if (happened is not JsonObject || Word(happened.At("event_type")) is not { Length: > 0 } type) return new InboundAction { Channel = "pagerduty", Key = digest, Kind = "unreadable", Payload = new PagerDutyEvent().Write() };
 
-        if (happened is not JsonObject || Word(happened["event_type"]) is not { Length: > 0 } type) return new InboundAction { Channel = "pagerduty", Key = digest, Kind = "unreadable", Payload = new PagerDutyEvent().Write() };
-
-        var data = happened["data"];
-        var isIncident = Word(data?["type"]) == "incident";
-        var key = Word(happened["id"]) is { Length: > 0 } id ? $"event:{id}" : webhookId.Length > 0 ? $"webhook:{MessageText.Truncate(webhookId, 200)}" : digest;
+        var data = happened.At("data");
+        var isIncident = Word(data.At("type")) == "incident";
+        var key = Word(happened.At("id")) is { Length: > 0 } id ? $"event:{id}" : webhookId.Length > 0 ? $"webhook:{MessageText.Truncate(webhookId, 200)}" : digest;
         return new InboundAction
         {
             Channel = "pagerduty",
             Key = key,
             Kind = type,
-            OccurredAt = InstantPattern.ExtendedIso.Parse(Word(happened["occurred_at"])) is { Success: true, Value: var at } ? at : null,
+            OccurredAt = InstantPattern.ExtendedIso.Parse(Word(happened.At("occurred_at"))) is { Success: true, Value: var at } ? at : null,
             Payload = new PagerDutyEvent
             {
                 // Of everything that is not an incident itself, the incident is within.
-                IncidentId = isIncident ? Word(data?["id"]) : Word(data?["incident"]?["id"]),
-                IncidentKey = isIncident ? Word(data?["incident_key"]) : Word(data?["incident"]?["incident_key"]),
-                ServiceId = Word(data?["service"]?["id"]),
-                AgentId = Word(happened["agent"]?["id"]),
-                AgentName = Word(happened["agent"]?["summary"]),
-                IsByPerson = Word(happened["agent"]?["type"]) is "user_reference" or "user",
-                Assignee = Word((data?["assignees"] as JsonArray)?.FirstOrDefault()?["summary"]),
-                Priority = Word(data?["priority"]?["summary"]),
-                Text = MessageText.Truncate(Word(data?["content"]) is { Length: > 0 } content ? content : Word(data?["message"]) is { Length: > 0 } message ? message : Word(data?["resolve_reason"]?["type"]), LongestText),
-                Responder = Word(data?["user"]?["summary"]),
-                ResponderState = Word(data?["state"]),
+                IncidentId = isIncident ? Word(data.At("id")) : Word(data.At("incident", "id")),
+                IncidentKey = isIncident ? Word(data.At("incident_key")) : Word(data.At("incident", "incident_key")),
+                ServiceId = Word(data.At("service", "id")),
+                AgentId = Word(happened.At("agent", "id")),
+                AgentName = Word(happened.At("agent", "summary")),
+                IsByPerson = Word(happened.At("agent", "type")) is "user_reference" or "user",
+                Assignee = Word((data.At("assignees") as JsonArray)?.FirstOrDefault().At("summary")),
+                Priority = Word(data.At("priority", "summary")),
+                Text = MessageText.Truncate(Word(data.At("content")) is { Length: > 0 } content ? content : Word(data.At("message")) is { Length: > 0 } message ? message : Word(data.At("resolve_reason", "type")), LongestText),
+                Responder = Word(data.At("user", "summary")),
+                ResponderState = Word(data.At("state")),
             }.Write(),
         };
     }
 
-    private static string Word(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? MessageText.Truncate(text, LongestText) : "";
+    private static string Word(JsonNode? node) => node.Word(LongestText);
 }
 
 /// <summary>What is kept of a PagerDuty event; a member that the event does not have is empty.</summary>

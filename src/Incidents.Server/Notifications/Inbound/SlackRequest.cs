@@ -46,44 +46,44 @@ internal sealed record SlackRequest
     /// <summary>A button, a menu or a message shortcut. Null for what asks nothing of us (a link button, a view, an action that we do not know): Slack is answered 200 all the same.</summary>
     public static InboundAction? FromInteraction(JsonNode? payload)
     {
-        var type = Word(payload?["type"]);
-        var user = Word(payload?["user"]?["id"]);
+        var type = Word(payload.At("type"));
+        var user = Word(payload.At("user", "id"));
         if (user.Length == 0) return null;
 
         var common = new SlackRequest
         {
             UserId = user,
-            UserName = First(payload?["user"]?["name"], payload?["user"]?["username"]),
-            Channel = Nullable(First(payload?["channel"]?["id"], payload?["container"]?["channel_id"])),
-            MessageTs = Nullable(First(payload?["message"]?["ts"], payload?["message_ts"], payload?["container"]?["message_ts"])),
-            ThreadTs = Nullable(First(payload?["message"]?["thread_ts"], payload?["container"]?["thread_ts"])),
+            UserName = First(payload.At("user", "name"), payload.At("user", "username")),
+            Channel = Nullable(First(payload.At("channel", "id"), payload.At("container", "channel_id"))),
+            MessageTs = Nullable(First(payload.At("message", "ts"), payload.At("message_ts"), payload.At("container", "message_ts"))),
+            ThreadTs = Nullable(First(payload.At("message", "thread_ts"), payload.At("container", "thread_ts"))),
         };
         switch (type)
         {
             case "block_actions":
-                var action = (payload?["actions"] as JsonArray)?.FirstOrDefault(IsOurs);
+                var action = (payload.At("actions") as JsonArray)?.FirstOrDefault(IsOurs);
                 if (action is null) return null;
 
                 // An option says what and of which incident; a button's id says what, its value of which.
-                var chosen = Word(action["selected_option"]?["value"]).Split(' ', 2);
-                var isMenu = action["selected_option"] is not null;
-                return Make(Button, payload, Word(action["action_ts"]), common with
+                var chosen = Word(action.At("selected_option", "value")).Split(' ', 2);
+                var isMenu = action.At("selected_option") is not null;
+                return Make(Button, payload, Word(action.At("action_ts")), common with
                 {
-                    Action = isMenu ? chosen[0] : Word(action["action_id"]),
-                    Incident = Nullable(isMenu ? chosen.ElementAtOrDefault(1) : Word(action["value"])),
+                    Action = isMenu ? chosen[0] : Word(action.At("action_id")),
+                    Incident = Nullable(isMenu ? chosen.ElementAtOrDefault(1) : Word(action.At("value"))),
                 });
-            case "message_action" when Word(payload?["callback_id"]) == AddToTimeline:
-                return Make(Shortcut, payload, Word(payload?["action_ts"]), common with
+            case "message_action" when Word(payload.At("callback_id")) == AddToTimeline:
+                return Make(Shortcut, payload, Word(payload.At("action_ts")), common with
                 {
                     Action = AddToTimeline,
-                    Text = MessageText.Truncate(Word(payload?["message"]?["text"]), LongestText),
-                    AuthorId = Nullable(First(payload?["message"]?["user"], payload?["message"]?["bot_id"])),
+                    Text = MessageText.Truncate(Word(payload.At("message", "text")), LongestText),
+                    AuthorId = Nullable(First(payload.At("message", "user"), payload.At("message", "bot_id"))),
                 });
             default:
                 return null;
         }
 
-        static bool IsOurs(JsonNode? action) => Word(action?["action_id"]) is SlackLayout.AcknowledgeAction or SlackLayout.UnacknowledgeAction or SlackLayout.ResolveAction or SlackLayout.ReopenAction or SlackLayout.MoreAction;
+        static bool IsOurs(JsonNode? action) => Word(action.At("action_id")) is SlackLayout.AcknowledgeAction or SlackLayout.UnacknowledgeAction or SlackLayout.ResolveAction or SlackLayout.ReopenAction or SlackLayout.MoreAction;
     }
 
     /// <summary>The slash command; <paramref name="field"/> gives its form fields, empty for one that is absent.</summary>
@@ -112,9 +112,9 @@ internal sealed record SlackRequest
         Channel = "slack",
 
         // One interaction has one trigger, whichever way and however often it comes.
-        Key = First(payload?["trigger_id"]) is { Length: > 0 } trigger ? $"trigger:{trigger}" : actionTs.Length > 0 ? $"action:{request.UserId}:{actionTs}" : "",
+        Key = First(payload.At("trigger_id")) is { Length: > 0 } trigger ? $"trigger:{trigger}" : actionTs.Length > 0 ? $"action:{request.UserId}:{actionTs}" : "",
         Kind = kind,
-        ReplyTo = Nullable(Word(payload?["response_url"], 1000)),
+        ReplyTo = Nullable(Word(payload.At("response_url"), 1000)),
         Payload = request.Write(),
     };
 
@@ -128,7 +128,7 @@ internal sealed record SlackRequest
         return "";
     }
 
-    private static string Word(JsonNode? node, int longest = 12_000) => node is JsonValue value && value.TryGetValue(out string? text) ? MessageText.Truncate(text, longest) : "";
+    private static string Word(JsonNode? node, int longest = 12_000) => node.Word(longest);
 
     private static string Cut(string text) => MessageText.Truncate(text, 200);
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Net.WebSockets;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Incidents.Domain.Notifications;
 using Incidents.Server.Notifications.Channels;
@@ -82,7 +81,7 @@ internal sealed partial class SlackSocket(ISlackApi slack, IOptionsMonitor<Slack
                     if (current.IsLinkDisabled) throw new SlackRefusedException("Socket Mode is switched off in the app's settings");
                     if (!current.WasAskedToGo) throw new WebSocketException("The connection was lost.");
                 }
-                catch (Exception error) when (error is SlackRefusedException or WebSocketException or HttpRequestException or IOException or JsonException or TimeoutException || (error is OperationCanceledException && !stoppingToken.IsCancellationRequested))
+                catch (Exception error) when (error is SlackRefusedException or WebSocketException or HttpRequestException or IOException or TimeoutException || (error is OperationCanceledException && !stoppingToken.IsCancellationRequested))
                 {
                     failures++;
                     var reason = error is SlackRefusedException ? error.Message : "Slack cannot be reached";
@@ -125,7 +124,7 @@ internal sealed partial class SlackSocket(ISlackApi slack, IOptionsMonitor<Slack
             await socket.ConnectAsync(url, either.Token);
             while (await ReceiveAsync(socket, either.Token) is { } frame)
             {
-                if (Word(frame["type"]) == "hello") return new Connection(this, socket);
+                if (Word(frame.At("type")) == "hello") return new Connection(this, socket);
             }
 
             throw new WebSocketException("Slack closed the connection before its hello.");
@@ -148,27 +147,21 @@ internal sealed partial class SlackSocket(ISlackApi slack, IOptionsMonitor<Slack
             message.Advance(received.Count);
             if (message.WrittenCount > MostFrameBytes) throw new WebSocketException("Slack sent a message of more than 1 MiB.");
             if (!received.EndOfMessage) continue;
-            try
-            {
-                return JsonNode.Parse(message.WrittenSpan) ?? new JsonObject();
-            }
-            catch (JsonException)
-            {
-                // Not one of the messages that are documented: there is nothing to acknowledge.
-                return new JsonObject();
-            }
+
+            // What is none of the documented messages has nothing to acknowledge.
+            return OutsideJson.Parse(message.WrittenSpan) ?? new JsonObject();
         }
     }
 
     /// <summary>Stores what an envelope carries. True when it may be acknowledged.</summary>
     private async Task<bool> TakeAsync(JsonNode envelope, CancellationToken cancellationToken)
     {
-        var id = MessageText.Truncate(Word(envelope["envelope_id"]), 200);
-        var payload = envelope["payload"];
-        var action = Word(envelope["type"]) switch
+        var id = MessageText.Truncate(Word(envelope.At("envelope_id")), 200);
+        var payload = envelope.At("payload");
+        var action = Word(envelope.At("type")) switch
         {
             "interactive" => SlackRequest.FromInteraction(payload),
-            "slash_commands" => SlackRequest.FromCommand(field => Word(payload?[field])),
+            "slash_commands" => SlackRequest.FromCommand(field => Word(payload.At(field))),
             _ => null,
         };
         if (action is null) return true;
@@ -188,7 +181,7 @@ internal sealed partial class SlackSocket(ISlackApi slack, IOptionsMonitor<Slack
         }
     }
 
-    private static string Word(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : "";
+    private static string Word(JsonNode? node) => node.Word(12_000);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Socket Mode of Slack is not connected ({Failures} failures in a row): {Reason}; it is tried again")]
     private partial void LogFailed(Exception error, int failures, string reason);
@@ -258,15 +251,15 @@ internal sealed partial class SlackSocket(ISlackApi slack, IOptionsMonitor<Slack
             {
                 while (await ReceiveAsync(_socket, _stop.Token) is { } frame)
                 {
-                    if (Word(frame["type"]) == "disconnect")
+                    if (Word(frame.At("type")) == "disconnect")
                     {
                         WasAskedToGo = true;
-                        IsLinkDisabled = Word(frame["reason"]) == "link_disabled";
-                        var reason = MessageText.Truncate(MessageText.SingleLine(Word(frame["reason"])), 60);
+                        IsLinkDisabled = Word(frame.At("reason")) == "link_disabled";
+                        var reason = MessageText.Truncate(MessageText.SingleLine(Word(frame.At("reason"))), 60);
                         _owner.LogEnded(reason);
                         _needsSuccessor.TrySetResult();
                     }
-                    else if (Word(frame["envelope_id"]) is { Length: > 0 } id && await _owner.TakeAsync(frame, _stop.Token) && _socket.State == WebSocketState.Open)
+                    else if (Word(frame.At("envelope_id")) is { Length: > 0 } id && await _owner.TakeAsync(frame, _stop.Token) && _socket.State == WebSocketState.Open)
                     {
                         var acknowledgement = new JsonObject { ["envelope_id"] = id };
                         await _socket.SendAsync(Encoding.UTF8.GetBytes(acknowledgement.ToJsonString()), WebSocketMessageType.Text, endOfMessage: true, _stop.Token);
