@@ -65,7 +65,8 @@ public sealed class StandInServer : IAsyncDisposable
         {
             var form = await request.ReadFormAsync(request.HttpContext.RequestAborted);
             var message = Slack.Messages.FirstOrDefault(m => m.Channel == form["channel"] && m.Ts == form["ts"]);
-            if (message is not null) await Slack.PressAsync(message, form["action"].ToString(), form["option"].ToString() is { Length: > 0 } option ? option : null);
+            if (message is null || Slack.OpenSockets == 0) return Results.Text(message is null ? "There is no such message any more." : "Nobody is connected by Socket Mode: set Slack__AppToken.");
+            await Slack.PressAsync(message, form["action"].ToString(), form["option"].ToString() is { Length: > 0 } option ? option : null);
             return Results.Redirect("/");
         });
         _app.MapPost("/pagerduty/do", async (HttpRequest request) =>
