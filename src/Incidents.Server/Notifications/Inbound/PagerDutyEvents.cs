@@ -24,6 +24,9 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
 {
     private const string Incident = "incident.";
 
+    /// <summary>In this time PagerDuty has told of what it was sent.</summary>
+    private static readonly Duration LongestTale = Duration.FromSeconds(15);
+
     public string Channel => "pagerduty";
 
     public string? Apology => null;
@@ -84,12 +87,6 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         if (!await RememberAsync(it, incident.Number, state, connection, cancellationToken)) return "something newer was heard of it before";
 
         var ours = StateOf(incident);
-        if (!it.Event.IsByPerson && it.Type is "triggered" or "acknowledged" && (thread.IsSending || thread.LastAttemptAt > it.At))
-        {
-            // The echo of something that we have said something else after.
-            return "came from here";
-        }
-
         ICommand<IncidentAnswer>? command = it.Type switch
         {
             "acknowledged" when it.Event.IsByPerson => new AcknowledgeIncident(incident.Number),
@@ -117,12 +114,16 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         else if (ours != state)
         {
             said = it.Event.IsByPerson || it.Type is "unacknowledged" or "reopened" ? "something newer happened here; PagerDuty is told" : "PagerDuty is told again how it is";
-            if (it.Type == "resolved" && !it.Event.IsByPerson && thread.LastAttemptAt < it.At - Duration.FromMinutes(1))
+            if (it.Type == "resolved" && !it.Event.IsByPerson && thread.LastSendAt < it.At - Duration.FromMinutes(1))
                 await sender.Send(new AddNote(incident.Number, $"PagerDuty closed it by itself ({it.Name}), but it is open here: PagerDuty is told again."), cancellationToken);
         }
 
-        await ShowAsync(incident.Number, thread, state, connection, cancellationToken);
-        if (ours != state) await RepeatAsync(incident.Number, thread, connection, cancellationToken);
+        // Something was said after it happened, of which PagerDuty has still to tell. If both sides agree about what it tells now, what was said is kept, and sent again should it differ;
+        // else what it tells now is believed, and what comes of that waits for the rest of the story.
+        var isOld = thread.IsSending || thread.LastSendAt > it.At;
+        var shown = isOld && ours == state ? thread.ShownState : state;
+        if (shown is not null) await ShowAsync(incident.Number, thread, shown, connection, cancellationToken);
+        if (ours != shown) await RepeatAsync(incident.Number, thread, isOld ? Duration.Max(LongestTale, configuration.Current.Incidents.BundleUpdates) : configuration.Current.Incidents.BundleUpdates, connection, cancellationToken);
         return said;
     }
 
@@ -194,12 +195,12 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private async Task RepeatAsync(long number, PagerThread thread, NpgsqlConnection connection, CancellationToken cancellationToken)
+    private async Task RepeatAsync(long number, PagerThread thread, Duration after, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (thread.Ids.Count != 1) return;
         var now = clock.GetCurrentInstant();
         await using var writes = new NpgsqlBatch(connection);
-        await DeliveryRows.QueueAsync(writes, [new WantedDelivery { Incident = number, Notice = null, Receiver = thread.Receiver, Occasion = Occasion.Updated, DueAt = now + configuration.Current.Incidents.BundleUpdates }], ids, now, cancellationToken);
+        await DeliveryRows.QueueAsync(writes, [new WantedDelivery { Incident = number, Notice = null, Receiver = thread.Receiver, Occasion = Occasion.Updated, DueAt = now + after }], ids, now, cancellationToken);
         await writes.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -211,9 +212,10 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
               (select revision from incidents where number = $1),
               (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('acknowledged', 'snoozed')),
               (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind = 'resolved'),
-              (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('reopened', 'escalated', 'snooze_ended'))
+              (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('reopened', 'escalated', 'snooze_ended')),
+              min(t.shown_state)
             from notification_threads t cross join lateral (
-              select coalesce(bool_or(d.state = 'sending'), false) as sending, max(a.started_at) as last from deliveries d left join delivery_attempts a on a.delivery_id = d.id
+              select coalesce(bool_or(d.state = 'sending'), false) as sending, max(a.started_at) filter (where a.result <> 'nothing_to_send') as last from deliveries d left join delivery_attempts a on a.delivery_id = d.id
               where d.incident_number = $1 and d.thread_id = t.id) d
             where t.incident_number = $1 and t.receiver = any($2)
             """, connection);
@@ -221,7 +223,7 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         command.Parameters.Add(Sql.P(pagers));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken) || reader.IsDBNull(0)) return null;
-        return new PagerThread(reader.GetFieldValue<long[]>(0), reader.GetString(1), reader.GetInt64(4), reader.GetBoolean(2), Time(3), Time(5), Time(6), Time(7));
+        return new PagerThread(reader.GetFieldValue<long[]>(0), reader.GetString(1), reader.GetInt64(4), reader.GetBoolean(2), Time(3), Time(5), Time(6), Time(7), reader.IsDBNull(8) ? null : reader.GetString(8));
 
         Instant Time(int i) => reader.IsDBNull(i) ? Instant.MinValue : reader.GetFieldValue<Instant>(i);
     }
@@ -263,9 +265,10 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
     /// <param name="Receiver">Of the first.</param>
     /// <param name="RevisionBefore">The incident's, before this event.</param>
     /// <param name="IsSending">A message is on its way.</param>
-    /// <param name="LastAttemptAt">When the last message began.</param>
+    /// <param name="LastSendAt">When the last message began that was sent.</param>
     /// <param name="AcknowledgedHereAt">When somebody here last took it.</param>
     /// <param name="ResolvedHereAt">When it last ended here.</param>
     /// <param name="CalledForHereAt">When it last needed somebody again here.</param>
-    private sealed record PagerThread(IReadOnlyList<long> Ids, string Receiver, long RevisionBefore, bool IsSending, Instant LastAttemptAt, Instant AcknowledgedHereAt, Instant ResolvedHereAt, Instant CalledForHereAt);
+    /// <param name="ShownState">What PagerDuty was last known to show; null before it was told anything.</param>
+    private sealed record PagerThread(IReadOnlyList<long> Ids, string Receiver, long RevisionBefore, bool IsSending, Instant LastSendAt, Instant AcknowledgedHereAt, Instant ResolvedHereAt, Instant CalledForHereAt, string? ShownState);
 }
