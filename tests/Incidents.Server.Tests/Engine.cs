@@ -220,7 +220,9 @@ internal sealed class Engine : IAsyncDisposable
         while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
+        await RunAsync<WatchStorms>();
         await RunAsync<EndWaits>();
+        await RunAsync<MirrorSilences>();
         await RunAsync<FailOverDue>();
         var deliveries = Services.GetRequiredService<DeliverDue>();
         await deliveries.SettleAsync(TimeSpan.Zero);

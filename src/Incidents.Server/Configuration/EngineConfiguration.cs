@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using NodaTime;
@@ -19,6 +20,9 @@ internal sealed record EngineConfiguration
     public required FrozenDictionary<string, Receiver> Receivers { get; init; }
 
     public required IncidentRules Incidents { get; init; }
+
+    /// <summary>Inhibition rules, and those that dependencies between services make; usually none.</summary>
+    public ImmutableArray<InhibitionRule> Inhibitions { get; init; } = [];
 
     /// <summary>What is valid but hardly meant, such as a receiver that no route uses. It stops nothing.</summary>
     public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];

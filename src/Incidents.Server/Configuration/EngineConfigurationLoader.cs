@@ -46,7 +46,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         IReadOnlyList<string> files = [path, .. reading.SecretFiles.Distinct(StringComparer.Ordinal)];
         if (entry is null || reading.HasErrors) return new ConfigurationReading(null, problems, files);
 
-        var (tree, receivers) = RoutingBuilder.Build(entry);
+        var (tree, receivers, inhibitions) = RoutingBuilder.Build(entry);
         return new ConfigurationReading(
             new EngineConfiguration
             {
@@ -54,6 +54,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 LoadedAt = clock.GetUtcNow().ToInstant(),
                 Routing = tree,
                 Receivers = receivers,
+                Inhibitions = inhibitions,
                 Incidents = entry.Incidents,
                 Warnings = problems,
             },

@@ -1,5 +1,6 @@
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
+using Incidents.Server.Routing;
 
 namespace Incidents.Server.Response;
 
@@ -19,6 +20,12 @@ internal static class ResponseModule
             .AddHostedService<EndWaits>()
             .AddHostedService<SettleAlerts>()
             .AddHostedService<ReleaseMuted>()
+            .AddSingleton<QuietIncidents>()
+            .AddHostedService<WatchStorms>()
+            .AddSingleton<MirrorPolicy>()
+            .AddSingleton<IMirrorPolicy>(services => services.GetRequiredService<MirrorPolicy>())
+            .AddSingleton<IAlertmanagerSilences, AlertmanagerSilences>()
+            .AddHostedService<MirrorSilences>()
             .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
     }
 
