@@ -507,8 +507,8 @@ public sealed class Incident
     {
         if (!IsQuiet) return null;
         if (IsOpen) return EndQuiet(FiringAlerts > 0 ? $"{Alerts(FiringAlerts)} still firing" : "nothing of it fires", now);
+        Note(now, EntryKind.HiddenEnded, $"It was hidden by {QuietBy}; it is {State}.", Actor.Engine);
         EndQuietSilently();
-        Changed(now);
         return Occasion.Updated;
     }
 
@@ -517,8 +517,7 @@ public sealed class Incident
     {
         if (SettleFlappingAt is not { } due || due > now) return null;
         (FlappingSince, SettleFlappingAt, Flaps) = (null, null, null);
-        if (!IsOpen) return null;
-        if (FiringAlerts > 0)
+        if (FiringAlerts > 0 || !IsOpen)
         {
             Note(now, EntryKind.Settled, $"It does not flap any more; {Alerts(FiringAlerts)} firing.", Actor.Engine);
             return Occasion.Updated;

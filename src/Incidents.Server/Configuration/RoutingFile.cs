@@ -127,7 +127,7 @@ internal sealed class RoutingFile
 
     private static ObjectShape<InhibitEntry> Inhibit()
     {
-        var name = new Field<Located<string>>("name", Name("an inhibition rule").Located(), "Unique name; without it, its place in the list is its name.") { Example = "cluster-down" };
+        var name = new Field<Located<string>>("name", CommonShapes.Name("an inhibition rule").Located(), "Unique name; without it, its place in the list is its name.") { Example = "cluster-down" };
         var sources = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("source_matchers", Shapes.List(new MatchersShape()), "Conditions on the alert that hides others while it fires.") { IsRequired = true, Example = new JsonArray("alertname=\"ClusterDown\"") };
         var targets = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("target_matchers", Shapes.List(new MatchersShape()), "Conditions on the alerts that are hidden.") { IsRequired = true, Example = new JsonArray("severity=\"warning\"") };
         var equal = new Field<IReadOnlyList<string>>("equal", Shapes.List(Shapes.Text, mayBeEmpty: true), "Labels that must have the same value in both; one that both lack counts as the same.") { Example = new JsonArray("cluster") };

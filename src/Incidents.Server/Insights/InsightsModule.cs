@@ -7,5 +7,9 @@ internal static class InsightsModule
         .AddHostedService<AuditLedger>()
         .AddHostedService<MeasureQueues>();
 
-    public static void MapInsights(this WebApplication app) => app.MapLedger();
+    public static void MapInsights(this WebApplication app)
+    {
+        app.MapLedger();
+        app.MapMutingDebt();
+    }
 }

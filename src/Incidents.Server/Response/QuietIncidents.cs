@@ -22,6 +22,13 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Later
         var conditions = (await silences.GetAsync(connection, now, cancellationToken)).Where(s => s.HoldsAt(now)).Select(s => s.Matchers).Concat(current.Inhibitions.Select(r => r.TargetMatchers)).Select(FiringAlerts.Containment).Distinct(StringComparer.Ordinal).ToArray();
         var after = 0L;
         while (await PageAsync(connection, current, conditions, after, now, cancellationToken) is { } last) after = last;
+
+        // Those that ended while they were quiet.
+        await using var close = new NpgsqlCommand("""
+            update mutings m set ended_at = $1, how = 'resolved' where m.ended_at is null and m.incident_number is not null and not exists (select 1 from incidents i where i.number = m.incident_number and i.quiet_rule = m.rule)
+            """, connection);
+        close.Parameters.Add(Sql.P(now));
+        await close.ExecuteNonQueryAsync(cancellationToken);
     }
 
     private async Task<long?> PageAsync(NpgsqlConnection connection, EngineConfiguration current, string[] conditions, long after, Instant now, CancellationToken cancellationToken)
