@@ -9,6 +9,7 @@ using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
 using Incidents.Server.Response;
+using Incidents.Server.Response.Heartbeats;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
@@ -223,6 +224,7 @@ internal sealed class Engine : IAsyncDisposable
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
         await RunAsync<WatchStorms>();
+        await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
         await RunAsync<MirrorSilences>();
         await RunAsync<FailOverDue>();
@@ -234,6 +236,8 @@ internal sealed class Engine : IAsyncDisposable
     }
 
     public Task Audits() => RunAsync<AuditLedger>();
+
+    public Task SendsItsHeartbeat() => RunAsync<SendHeartbeat>();
 
     public async Task<JsonObject> Get(string path)
     {

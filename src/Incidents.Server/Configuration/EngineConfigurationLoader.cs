@@ -76,6 +76,8 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 Receivers = receivers,
                 Inhibitions = inhibitions,
                 Incidents = entry.Incidents,
+                Watchdogs = entry.Watchdogs ?? [Watchdog.Usual],
+                Heartbeats = [.. entry.Heartbeats.Select(h => h.Value)],
                 OnCall = OnCallBuilder.Build(onCall),
                 Reach = ReachOf(receivers.Values),
                 Warnings = problems,

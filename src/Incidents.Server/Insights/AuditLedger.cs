@@ -15,7 +15,7 @@ namespace Incidents.Server.Insights;
 /// Checks the account of the last day once a minute and tells people, by an incident about the engine itself, when it does not balance, when work is overdue, when a webhook was set aside,
 /// or when a receiver is parked; resolves that incident when all is well again.
 /// </summary>
-internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
+internal sealed partial class AuditLedger(IServiceScopeFactory scopes, LastAudit last, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
     : Worker("auditor", null, TimeSpan.FromSeconds(60), health, clock, log)
 {
     private static readonly string[] Kinds = ["webhook", "delivery", "alert"];
@@ -40,6 +40,7 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
         var now = Clock.GetCurrentInstant();
         var ledger = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new DrawUpLedger(now - Duration.FromHours(24), now), cancellationToken);
         _last = ledger;
+        last.Latest = new LastAudit.Found(now, ledger.Balanced);
 
         var engine = scope.ServiceProvider.GetRequiredService<EngineIncidents>();
         if (ledger.Balanced)

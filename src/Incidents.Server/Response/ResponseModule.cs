@@ -1,6 +1,7 @@
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Routing;
+using Incidents.Server.Response.Heartbeats;
 
 namespace Incidents.Server.Response;
 
@@ -16,6 +17,7 @@ internal static class ResponseModule
             .AddScoped<IncidentWork>()
             .AddScoped<RouteIncident>()
             .AddScoped<EngineIncidents>()
+            .AddScoped<HeartbeatIncidents>()
             .AddSingleton<LaterStages>()
             .AddHostedService<EndWaits>()
             .AddHostedService<SettleAlerts>()
@@ -26,8 +28,13 @@ internal static class ResponseModule
             .AddSingleton<IMirrorPolicy>(services => services.GetRequiredService<MirrorPolicy>())
             .AddSingleton<IAlertmanagerSilences, AlertmanagerSilences>()
             .AddHostedService<MirrorSilences>()
+            .AddHostedService<WatchHeartbeats>()
             .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
     }
 
-    public static void MapResponse(this WebApplication app) => app.MapIncidents();
+    public static void MapResponse(this WebApplication app) 
+    {
+        app.MapIncidents();
+        app.MapHeartbeats();
+    }
 }

@@ -6,6 +6,7 @@ namespace Incidents.Server.Routing;
 internal static class RoutingModule
 {
     public static void AddRouting(this WebApplicationBuilder builder) => builder.Services
+        .AddSingleton<IIngestStage, HearWatchdogs>()
         .AddSingleton<IIngestStage, DecideRoutes>()
         .AddSingleton<ActiveSilences>()
         .AddSingleton<Muter>()
