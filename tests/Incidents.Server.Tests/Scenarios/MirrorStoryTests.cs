@@ -18,7 +18,7 @@ internal sealed class MirrorStoryTests
     public async Task Start()
     {
         _alertmanager.Reset();
-        _engine = await StartAsync(Engine.Routing, services => services.Replace(ServiceDescriptor.Singleton<IAlertmanagerSilences>(_alertmanager)), null, ("Alertmanager:Url", "http://alertmanager.example"), ("Alertmanager:MirrorSilences", "true"));
+        _engine = await StartAsync(configure: services => services.Replace(ServiceDescriptor.Singleton<IAlertmanagerSilences>(_alertmanager)), settings: [("Alertmanager:Url", "http://alertmanager.example"), ("Alertmanager:MirrorSilences", "true")]);
     }
 
     [TearDown]
