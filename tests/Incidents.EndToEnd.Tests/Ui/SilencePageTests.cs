@@ -46,7 +46,7 @@ public sealed class SilencePageTests
         await Look(page, width, theme, "incident");
 
         await page.GetByRole(AriaRole.Link, new() { Name = "Silences" }).First.ClickAsync();
-        await page.GetByRole(AriaRole.Button, new() { Name = "End silence 1" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "End now: silence 1" }).ClickAsync();
         await Expect(page.GetByText("Nothing is silenced.")).ToBeVisibleAsync();
         await Eventually.IsAsync(async () => (string?)(await _host.GetAsync($"/api/v1/incidents/{number}"))["hidden_by"], Is.Null, "the incident is loud again");
     }
