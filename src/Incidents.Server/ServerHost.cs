@@ -53,6 +53,7 @@ internal static class ServerHost
         app.MapConfiguration();
         app.MapAlerts();
         app.MapResponse();
+        app.MapOnCall();
         app.MapNotifications();
         app.MapPostMortems();
         app.MapInsights();
