@@ -1165,6 +1165,118 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.OnCall.CalendarFeedRow", b =>
+                {
+                    b.Property<string>("Schedule")
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.Property<string>("Body")
+                        .HasColumnType("text")
+                        .HasColumnName("body");
+
+                    b.Property<string>("Content")
+                        .HasColumnType("text")
+                        .HasColumnName("content");
+
+                    b.Property<Instant>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("ETag")
+                        .HasColumnType("text")
+                        .HasColumnName("etag");
+
+                    b.Property<int>("Failures")
+                        .HasColumnType("integer")
+                        .HasColumnName("failures");
+
+                    b.Property<Instant?>("FetchedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("fetched_at");
+
+                    b.Property<string>("Problem")
+                        .HasColumnType("text")
+                        .HasColumnName("problem");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("source");
+
+                    b.HasKey("Schedule")
+                        .HasName("pk_calendar_feeds");
+
+                    b.ToTable("calendar_feeds", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.CalendarLinkRow", b =>
+                {
+                    b.Property<string>("Kind")
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text")
+                        .HasColumnName("key");
+
+                    b.Property<int>("Generation")
+                        .HasColumnType("integer")
+                        .HasColumnName("generation");
+
+                    b.HasKey("Kind", "Key")
+                        .HasName("pk_calendar_links");
+
+                    b.ToTable("calendar_links", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.CoverageCheckRow", b =>
+                {
+                    b.Property<int>("Id")
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    b.Property<Instant>("CheckedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("checked_at");
+
+                    b.Property<string>("Examined")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("examined");
+
+                    b.Property<string>("Holes")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("holes");
+
+                    b.HasKey("Id")
+                        .HasName("pk_coverage_checks");
+
+                    b.ToTable("coverage_checks", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.DutyWatchRow", b =>
+                {
+                    b.Property<string>("Schedule")
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.PrimitiveCollection<string[]>("People")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("people");
+
+                    b.Property<Instant>("Since")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("since");
+
+                    b.HasKey("Schedule")
+                        .HasName("pk_duty_watches");
+
+                    b.ToTable("duty_watches", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.OnCall.OverrideRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1221,6 +1333,84 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_on_call_overrides_ends_at");
 
                     b.ToTable("on_call_overrides", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.SwapRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<Instant?>("DeclinedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("declined_at");
+
+                    b.Property<Instant>("GivesFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("gives_from");
+
+                    b.Property<Instant>("GivesUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("gives_until");
+
+                    b.Property<string>("OfferedTo")
+                        .HasColumnType("text")
+                        .HasColumnName("offered_to");
+
+                    b.Property<string>("Person")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("person");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<Instant>("RequestedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("requested_at");
+
+                    b.Property<string>("RequestedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("requested_by");
+
+                    b.Property<Instant?>("ReturnsFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("returns_from");
+
+                    b.Property<Instant?>("ReturnsUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("returns_until");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("Schedule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.Property<Instant?>("TakenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("taken_at");
+
+                    b.Property<string>("TakenBy")
+                        .HasColumnType("text")
+                        .HasColumnName("taken_by");
+
+                    b.Property<Instant?>("WithdrawnAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("withdrawn_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_shift_swaps");
+
+                    b.HasIndex("Schedule", "GivesUntil")
+                        .HasDatabaseName("ix_shift_swaps_schedule_gives_until");
+
+                    b.ToTable("shift_swaps", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>

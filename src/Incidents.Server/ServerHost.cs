@@ -54,6 +54,7 @@ internal static class ServerHost
         app.MapAlerts();
         app.MapRouting();
         app.MapResponse();
+        app.MapOnCall();
         app.MapNotifications();
         app.MapPostMortems();
         app.MapInsights();

@@ -239,6 +239,9 @@ internal sealed class Engine : IAsyncDisposable
 
     public Task SendsItsHeartbeat() => RunAsync<SendHeartbeat>();
 
+    /// <summary>One worker until nothing is due.</summary>
+    public Task Runs<TWorker>() where TWorker : Worker => RunAsync<TWorker>();
+
     public async Task<JsonObject> Get(string path)
     {
         using var answer = await Http.GetAsync(new Uri("/api/v1/" + path, UriKind.Relative));

@@ -76,6 +76,20 @@ public sealed class Notice
         Revision = 1,
     };
 
+    /// <summary>Something that is said once, without an alert behind it; its group has nothing else in it.</summary>
+    public static Notice Say(long id, string groupKey, string title, string severity, IReadOnlyList<string> receivers, Instant now) => new()
+    {
+        Id = id,
+        GroupKey = groupKey,
+        GroupId = Guid.NewGuid(),
+        Title = title,
+        Severity = severity,
+        Receivers = [.. receivers],
+        Since = now,
+        OpenedAt = now,
+        Revision = 1,
+    };
+
     public string Join(IReadOnlyList<FiringAlert> alerts)
     {
         FiringAlerts += alerts.Count;

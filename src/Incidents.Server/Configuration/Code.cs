@@ -74,4 +74,6 @@ internal static class Code
     public const string NotOneTarget = "IR607";
     public const string BadTurn = "IR608";
     public const string NotOneCourse = "IR609";
+    public const string BadCalendar = "IR610";
+    public const string CoverageHole = "IR611";
 }

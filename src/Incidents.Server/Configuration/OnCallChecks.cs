@@ -56,6 +56,7 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
 
     private void CheckSchedule(ScheduleEntry schedule, YamlReading reading)
     {
+        foreach (var receiver in schedule.Notify) CheckReceiver(receiver, reading);
         var layers = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
         foreach (var layer in schedule.Layers)
         {
@@ -98,11 +99,17 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
             case TargetKind.Schedule:
                 CheckDefined(target.Name, "schedule", _schedules, Code.UndefinedTarget, "Define it under 'schedules'.", reading);
                 break;
-            case TargetKind.Receiver when routing is not null && routing.Receivers.All(r => r.Name.Value != target.Name.Value):
-                var nearest = Suggestion.Nearest(target.Name.Value, routing.Receivers.Select(r => r.Name.Value));
-                reading.Report(target.Name.Node, Code.UndefinedTarget, $"receiver '{target.Name.Value}' is not defined in routing.yaml.", nearest is null ? "Define it there under 'receivers'." : $"Did you mean '{nearest}'?");
+            case TargetKind.Receiver:
+                CheckReceiver(target.Name, reading);
                 break;
         }
+    }
+
+    private void CheckReceiver(Located<string> name, YamlReading reading)
+    {
+        if (routing is null || routing.Receivers.Any(r => r.Name.Value == name.Value)) return;
+        var nearest = Suggestion.Nearest(name.Value, routing.Receivers.Select(r => r.Name.Value));
+        reading.Report(name.Node, Code.UndefinedTarget, $"receiver '{name.Value}' is not defined in routing.yaml.", nearest is null ? "Define it there under 'receivers'." : $"Did you mean '{nearest}'?");
     }
 
     private static void CheckDefined(Located<string> name, string what, Dictionary<string, YamlNode> known, string code, string otherwise, YamlReading reading)

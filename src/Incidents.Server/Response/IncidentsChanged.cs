@@ -11,4 +11,8 @@ namespace Incidents.Server.Response;
 /// <param name="Changes">What changed.</param>
 /// <param name="Connection">The connection that holds the transaction.</param>
 /// <param name="At">When.</param>
-internal sealed record IncidentsChanged(IReadOnlyList<IncidentChange> Changes, NpgsqlConnection Connection, Instant At) : INotification;
+internal sealed record IncidentsChanged(IReadOnlyList<IncidentChange> Changes, NpgsqlConnection Connection, Instant At) : INotification
+{
+    /// <summary>Notices that changed with them.</summary>
+    public IReadOnlyList<NoticeChange> Notices { get; init; } = [];
+}

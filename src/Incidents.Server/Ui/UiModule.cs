@@ -30,6 +30,7 @@ internal static class UiModule
         app.MapSignIn();
         app.MapIncidentPages();
         app.MapSilencePages();
+        app.MapOnCallPages();
         app.MapLive();
     }
 }
