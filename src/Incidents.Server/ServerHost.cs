@@ -2,6 +2,7 @@ using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
+using Incidents.Server.OnCall;
 using Incidents.Server.PostMortems;
 using Incidents.Server.Response;
 using Incidents.Server.Routing;
@@ -34,6 +35,7 @@ internal static class ServerHost
         builder.AddAlerts();
         builder.AddRouting();
         builder.AddResponse();
+        builder.AddEscalation();
         builder.AddNotifications();
         builder.AddPostMortems();
         builder.AddInsights();

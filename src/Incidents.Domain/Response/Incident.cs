@@ -388,6 +388,30 @@ public sealed class Incident
         return new IncidentOutcome.Changed(Occasion.Escalated);
     }
 
+    /// <summary>Calls whoever is next by its escalation policy. Who has it now has it no more; severity and receivers stay.</summary>
+    public IncidentOutcome CallNext(Actor by, string? why, Instant now)
+    {
+        if (!IsOpen) return Over("escalated");
+
+        if (State == IncidentState.Acknowledged) ToTriggered();
+        Note(now, EntryKind.Escalated, $"Escalated to the next step by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        return new IncidentOutcome.Changed(Occasion.NextStep);
+    }
+
+    /// <summary>Who acknowledged it has had it for as long as its escalation policy allows: it needs somebody again. Null when nobody has it.</summary>
+    public string? TimeOutAcknowledgement(Instant now)
+    {
+        if (State != IncidentState.Acknowledged) return null;
+
+        var by = AcknowledgedBy;
+        ToTriggered();
+        Note(now, EntryKind.AckTimedOut, $"Acknowledged by {by} too long ago; it needs somebody again.", Actor.Engine);
+        return Occasion.AckTimedOut;
+    }
+
+    /// <summary>From now on these hear of it, too.</summary>
+    public void Tell(IEnumerable<string> receivers) => BringIn(receivers);
+
     public IncidentOutcome AddNote(Actor by, string text, Instant now)
     {
         Note(now, EntryKind.Note, text.Trim(), by);
@@ -425,6 +449,7 @@ public sealed class Incident
         target.FiringAlerts += FiringAlerts;
         target.TotalAlerts += TotalAlerts;
         target.Since = Instant.Min(target.Since, Since);
+        if (Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity) || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
         target.Severity = Routing.Severity.Worse(target.Severity, Severity);
         target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one by {by.Name}.", by);

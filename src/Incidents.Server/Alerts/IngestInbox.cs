@@ -95,6 +95,7 @@ internal sealed partial class IngestInbox(
         await batch.Writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
 
+        foreach (var signal in batch.Wake) signal.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count > 0)
         {
             deliveries.Raise();

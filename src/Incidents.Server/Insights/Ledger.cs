@@ -97,6 +97,9 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
             """, Sql.P(now - DeliveryDeadline), Sql.P(MostNamed));
         batch.Add("select 'alert', id::text, settle_at, name || ' waits to be settled' from alerts where status = 'firing' and settle_at < $1 order by settle_at limit $2", Sql.P(now - DeliveryDeadline), Sql.P(MostNamed));
 
+        batch.Add("select 'escalation', 'INC-' || number, due_at, 'a step of policy ' || policy || ' has not fired' from escalations where due_at < $1 order by due_at limit $2", Sql.P(now - EscalationDeadline), Sql.P(MostNamed));
+        batch.Add("select 'page', 'INC-' || incident_number, due_at, 'the next contact of ' || person || ' has not been tried' from pages where due_at < $1 order by due_at limit $2", Sql.P(now - EscalationDeadline), Sql.P(MostNamed));
+
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var counts = await ReadCountsAsync(reader, cancellationToken);
         await reader.NextResultAsync(cancellationToken);

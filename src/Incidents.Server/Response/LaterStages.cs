@@ -19,6 +19,7 @@ internal sealed class LaterStages(IEnumerable<IIngestStage> stages, DeliverySign
     /// <summary>After the commit.</summary>
     public void Wake(IngestBatch batch)
     {
+        foreach (var signal in batch.Wake) signal.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count == 0) return;
         deliveries.Raise();
         changes.Raise();

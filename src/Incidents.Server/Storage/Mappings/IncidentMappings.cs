@@ -39,5 +39,7 @@ internal sealed class NoticeMapping : IEntityTypeConfiguration<Notice>
         builder.ToTable("notices").HasKey(n => n.Id);
         builder.Property(n => n.Id).ValueGeneratedNever();
         builder.HasIndex(n => n.GroupId).IsUnique().HasFilter("closed_at is null");
+        builder.HasIndex(n => n.OpenedAt, "ix_notices_of_people").HasFilter("closed_at is null and group_key like '@%'");
+        builder.Ignore(n => n.IsForPerson);
     }
 }
