@@ -998,6 +998,64 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.OnCall.OverrideRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<Instant?>("CancelledAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("cancelled_at");
+
+                    b.Property<string>("CancelledBy")
+                        .HasColumnType("text")
+                        .HasColumnName("cancelled_by");
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("created_by");
+
+                    b.Property<Instant>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.PrimitiveCollection<string[]>("People")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("people");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<string>("Replaces")
+                        .HasColumnType("text")
+                        .HasColumnName("replaces");
+
+                    b.Property<string>("Schedule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_on_call_overrides");
+
+                    b.HasIndex("EndsAt")
+                        .HasDatabaseName("ix_on_call_overrides_ends_at");
+
+                    b.ToTable("on_call_overrides", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>
                 {
                     b.Property<LocalDate>("Day")

@@ -35,6 +35,7 @@ internal static class ServerHost
         builder.AddAlerts();
         builder.AddRouting();
         builder.AddResponse();
+        builder.AddOnCall();
         builder.AddEscalation();
         builder.AddNotifications();
         builder.AddPostMortems();

@@ -95,8 +95,9 @@ internal sealed class Engine : IAsyncDisposable
     /// <param name="routing">Text of <c>routing.yaml</c>; <c>KEYFILE</c> in it is the file with PagerDuty's key.</param>
     /// <param name="configure">The last word on services.</param>
     /// <param name="beside">Another replica: this one shares its database, clock and far sides.</param>
+    /// <param name="onCall">Text of <c>oncall.yaml</c>; null: there is none.</param>
     /// <param name="settings">More settings.</param>
-    public static async Task<Engine> StartAsync(string routing = Routing, Action<IServiceCollection>? configure = null, Engine? beside = null, params (string Key, string Value)[] settings)
+    public static async Task<Engine> StartAsync(string routing = Routing, Action<IServiceCollection>? configure = null, Engine? beside = null, string? onCall = null, params (string Key, string Value)[] settings)
     {
         var database = beside?.Database ?? await TestDatabase.CreateAsync();
         var standIns = beside?.StandIns ?? await StandInServer.StartAsync();
@@ -107,6 +108,7 @@ internal sealed class Engine : IAsyncDisposable
         await File.WriteAllTextAsync(keyFile, "0123456789abcdef0123456789abcdef");
         await File.WriteAllTextAsync(Path.Combine(directory, "routing.yaml"), routing.Replace("KEYFILE", keyFile, StringComparison.Ordinal));
 
+        if (onCall is not null) await File.WriteAllTextAsync(Path.Combine(directory, "oncall.yaml"), onCall);
         var app = ServerHost.Create([], builder =>
         {
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>

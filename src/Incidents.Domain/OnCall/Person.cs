@@ -17,7 +17,17 @@ public sealed record Person
     /// <summary>Member id (<c>U024BE7LH</c>), not the display name.</summary>
     public string? SlackId { get; init; }
 
+    /// <summary>PagerDuty's id of the user, by which their acknowledgements are recognised. It is no address: events cannot be sent to a user.</summary>
     public string? PagerDutyId { get; init; }
+
+    /// <summary>Integration key of a PagerDuty service that pages this person alone. A secret.</summary>
+    public string? PagerDutyRoutingKey { get; init; }
+
+    /// <summary>A gateway to the person's phone, which takes a page as JSON. Whoever knows it can page, so it is a secret.</summary>
+    public string? WebhookUrl { get; init; }
+
+    /// <summary>Signs what is sent to <see cref="WebhookUrl"/>. Null: unsigned; empty: it names a variable that is absent, and nothing is sent.</summary>
+    public string? WebhookSecret { get; init; }
 
     /// <summary>Where the person lives: quiet hours and times in messages are read here.</summary>
     public required DateTimeZone Zone { get; init; }
@@ -34,12 +44,13 @@ public sealed record Person
     /// <summary>True when a page of this severity must not disturb the person now.</summary>
     public bool IsQuiet(string severity, Instant at) => !QuietExcept.Contains(severity) && WeeklyWindow.AnyContains(QuietHours, Zone, at);
 
-    /// <summary>Where the person is found on a channel; null when the person has no address there.</summary>
+    /// <summary>Where the person is found on a channel; null or empty when the person has no address there. May be a secret: not for logs.</summary>
     public string? AddressOn(string channel) => channel switch
     {
         "email" => Email,
         "slack" => SlackId,
-        "pagerduty" => PagerDutyId,
+        "pagerduty" => PagerDutyRoutingKey,
+        "webhook" => WebhookSecret is "" ? null : WebhookUrl,
         _ => null,
     };
 
@@ -60,7 +71,7 @@ public sealed record Person
 }
 
 /// <summary>One way to reach a person.</summary>
-/// <param name="Channel">Key of the channel: <c>pagerduty</c>, <c>slack</c>, <c>email</c>.</param>
+/// <param name="Channel">Key of the channel: <c>pagerduty</c>, <c>slack</c>, <c>email</c>, <c>webhook</c>.</param>
 /// <param name="Wait">How long after the step before it begins; for the first, after the page. Usually zero there.</param>
 public sealed record ContactStep(string Channel, Duration Wait);
 

@@ -3,6 +3,9 @@ namespace Incidents.Domain.OnCall;
 /// <summary>All of <c>oncall.yaml</c>: what keys mean today. A key that is not in it belongs to somebody or something removed.</summary>
 public sealed class Roster(IEnumerable<Person> people, IEnumerable<Team> teams, IEnumerable<Schedule> schedules, IEnumerable<EscalationPolicy> policies)
 {
+    /// <summary>Without a file: nobody.</summary>
+    public static Roster Empty { get; } = new([], [], [], []);
+
     public IReadOnlyDictionary<string, Person> People { get; } = people.ToDictionary(p => p.Key, StringComparer.Ordinal);
 
     public IReadOnlyDictionary<string, Team> Teams { get; } = teams.ToDictionary(t => t.Key, StringComparer.Ordinal);
@@ -15,6 +18,8 @@ public sealed class Roster(IEnumerable<Person> people, IEnumerable<Team> teams, 
 /// <summary>What can be sent at all.</summary>
 public sealed record Reach
 {
+    public static Reach Nothing { get; } = new() { Channels = new HashSet<string>(), Receivers = new HashSet<string>() };
+
     /// <summary>Keys of channels that are configured and not known to be broken; a person without an address on any of them cannot be reached.</summary>
     public required IReadOnlySet<string> Channels { get; init; }
 

@@ -55,4 +55,15 @@ internal static class Code
     public const string FailOverTooLate = "IR501";
     public const string StaleTooSoon = "IR502";
     public const string TimesContradict = "IR503";
+
+    // On call
+    public const string DefinedTwice = "IR601";
+    public const string UndefinedPerson = "IR602";
+    public const string UndefinedTarget = "IR603";
+    public const string UndefinedPolicy = "IR604";
+    public const string UnusedPolicy = "IR605";
+    public const string ContactWithoutAddress = "IR606";
+    public const string NotOneTarget = "IR607";
+    public const string BadTurn = "IR608";
+    public const string NotOneCourse = "IR609";
 }

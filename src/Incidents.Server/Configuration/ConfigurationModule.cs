@@ -32,6 +32,8 @@ internal static class ConfigurationModule
 
         var schema = RoutingSchema(app);
         app.MapGet("/schemas/v1/routing.json", () => Results.Text(schema, "application/schema+json")).AllowAnonymous().ExcludeFromDescription();
+        var onCall = OnCallSchema(app);
+        app.MapGet("/schemas/v1/oncall.json", () => Results.Text(onCall, "application/schema+json")).AllowAnonymous().ExcludeFromDescription();
         return app;
     }
 
@@ -46,16 +48,19 @@ internal static class ConfigurationModule
         return reading.Configuration is not null;
     }
 
-    /// <summary>Answers <c>--print-schema routing</c> on <paramref name="output"/>. True when that was asked; then the process ends.</summary>
+    /// <summary>Answers <c>--print-schema routing</c> and <c>--print-schema oncall</c> on <paramref name="output"/>. True when that was asked; then the process ends.</summary>
     public static bool PrintSchemaIfAsked(this WebApplication app, string[] args, TextWriter output)
     {
-        if (args is not ["--print-schema", "routing"]) return false;
-        output.WriteLine(RoutingSchema(app));
+        if (args is not ["--print-schema", "routing" or "oncall"]) return false;
+        output.WriteLine(args[1] == "routing" ? RoutingSchema(app) : OnCallSchema(app));
         return true;
     }
 
     private static string RoutingSchema(WebApplication app) =>
         app.Services.GetRequiredService<EngineConfigurationLoader>().RoutingSchema().ToJsonString(Readable);
+
+    private static string OnCallSchema(WebApplication app) =>
+        app.Services.GetRequiredService<EngineConfigurationLoader>().OnCallSchema().ToJsonString(Readable);
 
     /// <summary>A path that is set counts from the working directory. Unset: <c>config</c> in the working directory, else the one shipped beside the program.</summary>
     private static string FindDirectory(string? configured, string contentRoot)

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using NodaTime;
@@ -19,6 +20,12 @@ internal sealed record EngineConfiguration
     public required FrozenDictionary<string, Receiver> Receivers { get; init; }
 
     public required IncidentRules Incidents { get; init; }
+
+    /// <summary>Of <c>oncall.yaml</c>; nobody when there is no such file.</summary>
+    public Roster OnCall { get; init; } = Roster.Empty;
+
+    /// <summary>What this machine can send by: channels and receivers whose settings and secrets are there. A receiver that is parked now is still in it.</summary>
+    public Reach Reach { get; init; } = Reach.Nothing;
 
     /// <summary>What is valid but hardly meant, such as a receiver that no route uses. It stops nothing.</summary>
     public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];

@@ -87,7 +87,7 @@ internal sealed class RoutingFile
 
     private static ObjectShape<RoutingEntry> Whole(Shape<ReceiverEntry> receiver, Shape<RouteEntry> route)
     {
-        var version = new Field<string>("version", new VersionShape(), "Version of this file's format: 1.") { IsRequired = true, Example = 1 };
+        var version = new Field<string>("version", CommonShapes.Version, "Version of this file's format: 1.") { IsRequired = true, Example = 1 };
         var severity = new Field<SeverityMapping>("severity", Severities(), "How the words that alerts carry become critical, warning or info.");
         var (incidentFields, rules) = Incidents();
         var incidents = new Field<FieldValues>("incidents", new FieldsShape("How long things may take before the engine acts by itself.", incidentFields), "How long things may take before the engine acts by itself.");
@@ -135,7 +135,7 @@ internal sealed class RoutingFile
 
     private static ObjectShape<TimeIntervalEntry> Interval()
     {
-        var name = new Field<Located<string>>("name", Name("a time interval").Located(), "Unique name.") { IsRequired = true, Example = "business-hours" };
+        var name = new Field<Located<string>>("name", CommonShapes.Name("a time interval").Located(), "Unique name.") { IsRequired = true, Example = "business-hours" };
         var windows = new Field<IReadOnlyList<TimeWindow>>("time_intervals", Shapes.List(Window()), "The interval holds whenever one of these holds.") { IsRequired = true };
         return new ObjectShape<TimeIntervalEntry>("A named set of times.", [name, windows], values => new TimeIntervalEntry(values.Get(name)!, [.. values.Get(windows)!]));
     }
@@ -143,7 +143,7 @@ internal sealed class RoutingFile
     private static ObjectShape<TimeWindow> Window()
     {
         Shape<NumberRange> Range(string what, TryParse<NumberRange> parse, params string[] examples) => Shapes.Parsed(what, Code.BadRange, parse, examples: examples);
-        var minute = Shapes.Parsed("a time of day", Code.BadRange, (string text, out int minutes, out string? error) => TimeWindowSyntax.TryParseTime(text, out minutes, out error), "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", ["09:00", "17:30"], "Put it in quotes.");
+        var minute = CommonShapes.Minute;
         var start = new Field<Located<int>>("start_time", minute.Located(), "From this minute on, HH:MM.") { IsRequired = true };
         var end = new Field<Located<int>>("end_time", minute.Located(), "Until this minute, which is no longer in it, HH:MM; 24:00 is the end of the day.") { IsRequired = true };
         var time = new CheckedShape<NumberRange>(
@@ -160,13 +160,7 @@ internal sealed class RoutingFile
         var days = new Field<IReadOnlyList<NumberRange>>("days_of_month", Shapes.List(Range("a day of the month", TimeWindowSyntax.TryParseDaysOfMonth, "1:5", "-3:-1")), "Days of the month; negative numbers count from its end.");
         var months = new Field<IReadOnlyList<NumberRange>>("months", Shapes.List(Range("a month", TimeWindowSyntax.TryParseMonths, "january:march", "12")), "Months by name or number.");
         var years = new Field<IReadOnlyList<NumberRange>>("years", Shapes.List(Range("a year", TimeWindowSyntax.TryParseYears, "2026:2028")), "Years.");
-        var zone = new Field<DateTimeZone>("location", Shapes.Parsed("a time zone", Code.UnknownZone, (string text, [MaybeNullWhen(false)] out DateTimeZone value, out string? error) =>
-        {
-            value = DateTimeZoneProviders.Tzdb.GetZoneOrNull(text);
-            var nearest = value is null ? Suggestion.Nearest(text, DateTimeZoneProviders.Tzdb.Ids) : null;
-            error = value is not null ? null : "is not a time zone" + (nearest is null ? "" : $"; did you mean '{nearest}'?");
-            return value is not null;
-        }, examples: ["Europe/Berlin"], fix: "Write the name of a tz database zone, as Europe/Berlin or UTC."), "The zone whose clock is meant.") { Default = "UTC" };
+        var zone = new Field<DateTimeZone>("location", CommonShapes.Zone, "The zone whose clock is meant.") { Default = "UTC" };
 
         return new ObjectShape<TimeWindow>("All fields that are given must hold.", [times, weekdays, days, months, years, zone], values => new TimeWindow
         {
@@ -181,7 +175,7 @@ internal sealed class RoutingFile
 
     private static CheckedShape<ReceiverEntry> Receiver(ChannelRegistration[] registrations, Func<Type, IValidator?> validator)
     {
-        var name = new Field<Located<string>>("name", Name("a receiver").Located(), "Unique name; routes refer to it.") { IsRequired = true, Example = "slack-alerts" };
+        var name = new Field<Located<string>>("name", CommonShapes.Name("a receiver").Located(), "Unique name; routes refer to it.") { IsRequired = true, Example = "slack-alerts" };
         var fallback = new Field<Located<string>>("fallback", Shapes.Text.Located(), "Receiver told instead when this one cannot deliver within fail_over_after.");
         var channels = registrations.Select(r => (r.Key, Field: new Field<object>(r.Key, new SettingsShape(r.ReceiverType, r.Description, () => validator(r.ReceiverType)), r.Description))).ToArray();
         var keys = string.Join(", ", registrations.Select(r => r.Key));
@@ -210,7 +204,7 @@ internal sealed class RoutingFile
     private static ObjectShape<RouteEntry> RouteFields(Shape<RouteEntry> child)
     {
         var names = Shapes.List(Shapes.Text.Located(), mayBeEmpty: true);
-        var name = new Field<Located<string>>("name", Name("a route").Located(), "Unique name. With it, group keys stay the same when the tree around the route is edited; without it, its place in the tree is its name.") { Example = "payments" };
+        var name = new Field<Located<string>>("name", CommonShapes.Name("a route").Located(), "Unique name. With it, group keys stay the same when the tree around the route is edited; without it, its place in the tree is its name.") { Example = "payments" };
         var matchers = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("matchers", Shapes.List(new MatchersShape(), mayBeEmpty: true), "Conditions on labels, in Alertmanager's syntax; all must hold. None: every alert that reaches the route.") { Example = new JsonArray("team=\"payments\"", "env=~\"prod|staging\"") };
         var goOn = new Field<Located<bool>>("continue", Shapes.Bool.Located(), "true: routes after this one are asked too. The alert still opens one incident; the receivers are united.") { Default = false };
         var groupBy = new Field<IReadOnlyList<Located<string>>>("group_by", names, "Labels whose values make up a group: alerts of one group share an incident. ['...'] means all labels.") { Example = new JsonArray("alertname", "cluster") };
@@ -254,25 +248,6 @@ internal sealed class RoutingFile
         return shape;
     }
 
-    private static Shape<string> Name(string what) => Shapes.Parsed($"the name of {what}", Code.BadValue, (string text, [MaybeNullWhen(false)] out string value, out string? error) =>
-    {
-        value = text;
-        error = text.Length is > 0 and <= 100 && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') ? null : "is not a name";
-        return error is null;
-    }, "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", fix: "Use up to 100 letters, digits, '-', '_' and '.', beginning with a letter or digit.");
-
-    private sealed class VersionShape : Shape<string>
-    {
-        public override bool TryRead(YamlNode node, YamlReading reading, [MaybeNullWhen(false)] out string value)
-        {
-            value = node is YamlScalar { Text: "1" } ? "1" : null;
-            if (value is null) reading.Report(node, Code.BadVersion, "this version of the format is not known.", "Write 'version: 1'.");
-            return value is not null;
-        }
-
-        public override JsonObject Schema(SchemaWriter writer) => new() { ["type"] = "integer", ["enum"] = new JsonArray(1) };
-    }
-
     /// <summary>An object whose values are used by somebody else, with their places.</summary>
     private sealed class FieldsShape(string description, IReadOnlyList<Field> fields) : Shape<FieldValues>
     {
@@ -281,15 +256,6 @@ internal sealed class RoutingFile
         public override bool TryRead(YamlNode node, YamlReading reading, [MaybeNullWhen(false)] out FieldValues value) => _inner.TryReadFields(node, reading, out value, out _);
 
         public override JsonObject Schema(SchemaWriter writer) => _inner.Schema(writer);
-    }
-
-    /// <summary>A shape with a condition on the whole value.</summary>
-    private sealed class CheckedShape<T>(Shape<T> inner, Func<T, YamlNode, YamlReading, bool> check) : Shape<T>
-    {
-        public override bool TryRead(YamlNode node, YamlReading reading, [MaybeNullWhen(false)] out T value) =>
-            inner.TryRead(node, reading, out value) && check(value, node, reading);
-
-        public override JsonObject Schema(SchemaWriter writer) => inner.Schema(writer);
     }
 
     /// <summary>Reads to a default array when the text is unusable, so that the route knows its conditions are incomplete.</summary>

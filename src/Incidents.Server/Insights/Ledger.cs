@@ -41,7 +41,7 @@ internal sealed record WebhookCounts(long Received, long Ingested, long Partial,
 /// <param name="Outcomes">What became of them; they add up to <paramref name="Received"/>.</param>
 internal sealed record ReportCounts(long Received, IReadOnlyDictionary<string, long> Outcomes);
 
-/// <param name="Kind"><c>webhook</c>, <c>delivery</c> or <c>alert</c>.</param>
+/// <param name="Kind"><c>webhook</c>, <c>delivery</c>, <c>alert</c>, <c>escalation</c> or <c>page</c>.</param>
 /// <param name="Id">Which one.</param>
 /// <param name="Since">Since when it is due.</param>
 /// <param name="Detail">What is known of it.</param>
@@ -54,6 +54,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
 {
     private static readonly Duration WebhookDeadline = Duration.FromMinutes(1);
     private static readonly Duration DeliveryDeadline = Duration.FromMinutes(5);
+    private static readonly Duration EscalationDeadline = Duration.FromMinutes(1);
     private const int MostNamed = 100;
 
     public async ValueTask<LedgerShown> Handle(DrawUpLedger query, CancellationToken cancellationToken)

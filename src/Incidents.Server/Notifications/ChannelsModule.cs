@@ -1,6 +1,7 @@
 using FluentValidation;
 using Incidents.Server.Notifications.Channels;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace Incidents.Server.Notifications;
 
@@ -10,11 +11,12 @@ internal static class ChannelsModule
     public static WebApplicationBuilder AddChannels(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.AddNotificationChannel<PagerDutyChannel, PagerDutyReceiver>("pagerduty", "Pages through PagerDuty's Events API v2.")
-            .AddNotificationChannel<SlackChannel, SlackReceiver>("slack", "One Slack message per incident, updated in place, with the log in its thread.")
-            .AddNotificationChannel<EmailChannel, EmailReceiver>("email", "Mail by SMTP, one thread per incident.")
-            .AddNotificationChannel<LokiChannel, LokiReceiver>("loki", "Log lines pushed to Loki.")
-            .AddNotificationChannel<WebhookChannel, WebhookReceiver>("webhook", "JSON to any address, signed as Standard Webhooks does.");
+        services.AddNotificationChannel<PagerDutyChannel, PagerDutyReceiver>("pagerduty", "Pages through PagerDuty's Events API v2.", pages: true,
+                (machine, receiver) => receiver is null || !string.IsNullOrWhiteSpace(((PagerDutyReceiver)receiver).RoutingKey ?? Options<PagerDutyOptions>(machine).RoutingKey))
+            .AddNotificationChannel<SlackChannel, SlackReceiver>("slack", "One Slack message per incident, updated in place, with the log in its thread.", isSetUp: (machine, _) => !string.IsNullOrWhiteSpace(Options<SlackOptions>(machine).BotToken))
+            .AddNotificationChannel<EmailChannel, EmailReceiver>("email", "Mail by SMTP, one thread per incident.", isSetUp: (machine, _) => !string.IsNullOrWhiteSpace(Options<SmtpOptions>(machine).Host))
+            .AddNotificationChannel<LokiChannel, LokiReceiver>("loki", "Log lines pushed to Loki.", isSetUp: (machine, _) => Options<LokiOptions>(machine).Url is not null)
+            .AddNotificationChannel<WebhookChannel, WebhookReceiver>("webhook", "JSON to any address, signed as Standard Webhooks does.", isSetUp: (_, receiver) => receiver is not WebhookReceiver { Secret: "" });
 
         services.AddSingleton<IValidator<PagerDutyReceiver>, PagerDutyReceiverValidator>()
             .AddSingleton<IValidator<SlackReceiver>, SlackReceiverValidator>()
@@ -50,11 +52,19 @@ internal static class ChannelsModule
     }
 
     /// <summary>Makes a channel known under its key in <c>routing.yaml</c>.</summary>
-    public static IServiceCollection AddNotificationChannel<TChannel, TReceiver>(this IServiceCollection services, string key, string description)
+    /// <param name="services">Of the host.</param>
+    /// <param name="key">In the configuration.</param>
+    /// <param name="description">For operators.</param>
+    /// <param name="pages">See <see cref="ChannelRegistration.Pages"/>.</param>
+    /// <param name="isSetUp">See <see cref="ChannelRegistration.IsSetUp"/>.</param>
+    public static IServiceCollection AddNotificationChannel<TChannel, TReceiver>(
+        this IServiceCollection services, string key, string description, bool pages = false, Func<IServiceProvider, object?, bool>? isSetUp = null)
         where TChannel : class, INotificationChannel<TReceiver>
         where TReceiver : class =>
         services.AddSingleton<TChannel>()
-            .AddSingleton(new ChannelRegistration(key, typeof(TReceiver), description))
+            .AddSingleton(new ChannelRegistration(key, typeof(TReceiver), description) { Pages = pages, IsSetUp = isSetUp })
             .AddSingleton(provider => new ChannelSender(key, (settings, notification, thread, attempt, cancellationToken) =>
                 provider.GetRequiredService<TChannel>().SendAsync(notification, (TReceiver)settings, thread, attempt, cancellationToken)));
+
+    private static TOptions Options<TOptions>(IServiceProvider machine) where TOptions : class => machine.GetRequiredService<IOptionsMonitor<TOptions>>().CurrentValue;
 }
