@@ -51,7 +51,7 @@ internal sealed class ListPagesHandler(IncidentsDbContext db) : IQueryHandler<Li
 
         var bundles = pages.Select(p => p.BundledIn).OfType<long>().Distinct().ToList();
         var deliveries = await db.Deliveries.AsNoTracking()
-            .Where(d => (d.IncidentNumber == query.Incident && d.Receiver.StartsWith("@")) || (d.NoticeId != null && d.Receiver.StartsWith("@") && bundles.Contains(d.NoticeId.Value)))
+            .Where(d => (d.IncidentNumber == query.Incident && EF.Functions.Like(d.Receiver, "@%")) || (d.NoticeId != null && EF.Functions.Like(d.Receiver, "@%") && bundles.Contains(d.NoticeId.Value)))
             .OrderBy(d => d.CreatedAt).ToListAsync(cancellationToken);
         return pages.ConvertAll(p => Show(p, [.. deliveries.Where(d => d.NoticeId == p.BundledIn)]));
     }

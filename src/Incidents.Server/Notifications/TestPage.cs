@@ -80,7 +80,7 @@ internal sealed class GetTestPageHandler(IncidentsDbContext db, IActiveConfigura
     {
         var key = TestPages.KeyOf(query.Person, query.Id);
         if (await db.Set<Notice>().AsNoTracking().SingleOrDefaultAsync(n => n.Id == query.Id && n.GroupKey == key, cancellationToken) is not { } notice) return null;
-        var deliveries = await db.Deliveries.AsNoTracking().Where(d => d.NoticeId == notice.Id && d.Receiver.StartsWith("@")).OrderBy(d => d.CreatedAt).ToListAsync(cancellationToken);
+        var deliveries = await db.Deliveries.AsNoTracking().Where(d => d.NoticeId == notice.Id && EF.Functions.Like(d.Receiver, "@%")).OrderBy(d => d.CreatedAt).ToListAsync(cancellationToken);
         var channels = notice.Receivers.Select(r => PersonReceiver.TryParse(r, out _, out var channel) ? channel : r)
             .Union(configuration.Current.OnCall.People.GetValueOrDefault(query.Person)?.Contacts.Select(c => c.Channel) ?? [], StringComparer.Ordinal);
         return new TestPageShown(notice.Id, query.Person, notice.OpenedAt, [.. channels.Select(channel =>

@@ -34,7 +34,7 @@ internal sealed class EscalationRow
     public long Revision { get; init; }
 }
 
-/// <summary>One person paged for one incident by one step: see <see cref="Domain.OnCall.Page"/>.</summary>
+/// <summary>One person paged for one incident by one step: see <see cref="Domain.OnCall.PersonPage"/>.</summary>
 internal sealed class PageRow
 {
     public long IncidentNumber { get; init; }

@@ -43,7 +43,7 @@ internal sealed class PageDue(
         var batch = new IngestBatch(connection, configuration.Current, now);
         var bundles = new Bundles(now);
         await bundles.LoadAsync(connection, [.. due.Select(d => d.Bundle).OfType<long>().Distinct()], cancellationToken);
-        var (rings, after) = (new List<Ring>(), new List<Page>(due.Count));
+        var (rings, after) = (new List<Ring>(), new List<PersonPage>(due.Count));
         foreach (var (incident, page, bundle) in due)
         {
             var (moved, begins) = incident.State == IncidentState.Triggered ? page.Advance(now) : new PageMove(page with { Status = PageStatus.Stopped }, null);
@@ -77,9 +77,9 @@ internal sealed class PageDue(
         return due.Count > 0;
     }
 
-    private static async Task<List<(Incident Incident, Page Page, long? Bundle)>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    private static async Task<List<(Incident Incident, PersonPage Page, long? Bundle)>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
     {
-        var (due, incidents) = (new List<(Incident, Page, long?)>(), new Dictionary<long, Incident>());
+        var (due, incidents) = (new List<(Incident, PersonPage, long?)>(), new Dictionary<long, Incident>());
         await using var command = new NpgsqlCommand(Claim, connection);
         command.Parameters.Add(Sql.P(now));
         command.Parameters.Add(Sql.P(MostPerRun));
@@ -97,12 +97,12 @@ internal sealed class PageDue(
     }
 
     /// <summary>Nobody of a step can be reached: its time is not waited for.</summary>
-    private async Task GoOnAsync(IngestBatch batch, IEnumerable<Incident> incidents, IReadOnlyList<Page> inVain, CancellationToken cancellationToken)
+    private async Task GoOnAsync(IngestBatch batch, IEnumerable<Incident> incidents, IReadOnlyList<PersonPage> inVain, CancellationToken cancellationToken)
     {
         if (inVain.Count == 0) return;
         long[] numbers = [.. inVain.Select(p => p.Incident).Distinct()];
         var known = await EscalationRows.LoadAsync(batch.Connection, numbers, cancellationToken);
-        var pages = new List<Page>();
+        var pages = new List<PersonPage>();
         await using (var command = new NpgsqlCommand($"select {PageRows.Columns} from pages p where p.incident_number = any($1)", batch.Connection))
         {
             command.Parameters.Add(Sql.P(numbers));

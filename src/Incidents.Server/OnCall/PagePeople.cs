@@ -43,9 +43,9 @@ internal sealed class PagePeople(OnCallOverrides overrides, IdBlocks ids)
     /// <summary>Pages everybody these steps found, and hands the changes of the incidents on.</summary>
     public async Task CallAsync(IngestBatch batch, IReadOnlyList<StepCall> calls, CancellationToken cancellationToken)
     {
-        var pages = (from call in calls from step in call.Fired from person in step.Found.People select (call.Incident, Page: Page.Start(call.Incident.Number, step, person, batch.Now))).ToList();
+        var pages = (from call in calls from step in call.Fired from person in step.Found.People select (call.Incident, Page: PersonPage.Start(call.Incident.Number, step, person, batch.Now))).ToList();
         var bundles = await BundleAsync(batch, [.. pages.Select(p => p.Page.Person)], cancellationToken);
-        var (rows, rings) = (new List<(Page, long?)>(pages.Count), new List<Ring>(pages.Count));
+        var (rows, rings) = (new List<(PersonPage, long?)>(pages.Count), new List<Ring>(pages.Count));
         foreach (var (incident, page) in pages)
         {
             var bundle = bundles.Place(page.Person);

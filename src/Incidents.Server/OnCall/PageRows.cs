@@ -16,7 +16,7 @@ internal static class PageRows
 
     private static readonly ConcurrentDictionary<string, PageContacts> Known = new(StringComparer.Ordinal);
 
-    public static (Page Page, long? BundledIn) Read(NpgsqlDataReader reader, int at = 0) => (new Page
+    public static (PersonPage Page, long? BundledIn) Read(NpgsqlDataReader reader, int at = 0) => (new PersonPage
     {
         Incident = reader.GetInt64(at),
         Person = reader.GetString(at + 1),
@@ -31,7 +31,7 @@ internal static class PageRows
         DueAt = reader.IsDBNull(at + 10) ? null : reader.GetFieldValue<Instant>(at + 10),
     }, reader.IsDBNull(at + 11) ? null : reader.GetInt64(at + 11));
 
-    public static void Insert(NpgsqlBatch batch, IReadOnlyList<(Page Page, long? BundledIn)> rows)
+    public static void Insert(NpgsqlBatch batch, IReadOnlyList<(PersonPage Page, long? BundledIn)> rows)
     {
         if (rows.Count == 0) return;
         batch.Add("""
@@ -44,7 +44,7 @@ internal static class PageRows
             Sql.Column(rows, r => r.Page.DueAt), Sql.Column(rows, r => r.BundledIn));
     }
 
-    public static void Update(NpgsqlBatch batch, IReadOnlyList<Page> rows)
+    public static void Update(NpgsqlBatch batch, IReadOnlyList<PersonPage> rows)
     {
         if (rows.Count == 0) return;
         batch.Add("""
@@ -63,7 +63,7 @@ internal static class PageRows
     }
 
     /// <summary>
-    /// A person was not reached over a channel: see <see cref="Page.Fail"/>. The caller holds the lock of the incident, or of the notice that tells of several.
+    /// A person was not reached over a channel: see <see cref="PersonPage.Fail"/>. The caller holds the lock of the incident, or of the notice that tells of several.
     /// </summary>
     public static void Fail(NpgsqlBatch batch, long? incident, long? notice, string person, string channel, Instant now) => batch.Add("""
         update pages p set failed = array_append(p.failed, $4), due_at = $5

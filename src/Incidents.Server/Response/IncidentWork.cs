@@ -74,11 +74,11 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     {
         foreach (var change in changed) db.AddRange(change.Incident.TakeEntries());
         await db.SaveChangesAsync(cancellationToken);
-        var change = new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now);
-        await events.Publish(change, cancellationToken);
+        var news = new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now);
+        await events.Publish(news, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        foreach (var signal in change.Wake) signal.Raise();
+        foreach (var signal in news.Wake) signal.Raise();
         deliveries.Raise();
         changes.Raise();
     }

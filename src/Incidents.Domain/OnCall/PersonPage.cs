@@ -8,7 +8,7 @@ namespace Incidents.Domain.OnCall;
 /// One person is paged for one incident by one step: their ways of being reached are tried in order until the incident is acknowledged. Plain data, one row.
 /// A way that fails gives way to the next at once; otherwise the next has its time. Addresses are looked up when something is sent, so no secret and nothing outdated is kept.
 /// </summary>
-public sealed record Page
+public sealed record PersonPage
 {
     public required long Incident { get; init; }
 
@@ -38,7 +38,7 @@ public sealed record Page
     /// <summary>When the next contact begins, or what failed is to be looked at. Null: nothing is, by itself.</summary>
     public Instant? DueAt { get; init; }
 
-    public static Page Start(long incident, FiredStep step, ReachedPerson person, Instant now) => new()
+    public static PersonPage Start(long incident, FiredStep step, ReachedPerson person, Instant now) => new()
     {
         Incident = incident,
         Person = person.Person,
@@ -66,7 +66,7 @@ public sealed record Page
     }
 
     /// <summary>A channel did not take it: what comes next is due now.</summary>
-    public Page Fail(string channel, Instant now) =>
+    public PersonPage Fail(string channel, Instant now) =>
         Status != PageStatus.Running || !Tried.Contains(channel) || Failed.Contains(channel) ? this : this with { Failed = [.. Failed, channel], DueAt = now };
 }
 
@@ -74,7 +74,7 @@ public sealed record Page
 public sealed record PageContact(string Channel, Duration After);
 
 /// <summary>What became of a page. <paramref name="Begins"/>: the channel over which the person is to be told now, or null.</summary>
-public sealed record PageMove(Page After, string? Begins);
+public sealed record PageMove(PersonPage After, string? Begins);
 
 /// <summary>The states of a page; text keys, as in the database.</summary>
 public static class PageStatus
