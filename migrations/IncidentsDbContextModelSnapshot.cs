@@ -29,6 +29,117 @@ namespace Incidents.Migrations
             modelBuilder.HasSequence("row_ids")
                 .IncrementsBy(1000);
 
+            modelBuilder.Entity("Incidents.Domain.Alerts.Heartbeat", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<Duration?>("ExpectEvery")
+                        .HasColumnType("interval")
+                        .HasColumnName("expect_every");
+
+                    b.PrimitiveCollection<int[]>("Gaps")
+                        .IsRequired()
+                        .HasColumnType("integer[]")
+                        .HasColumnName("gaps");
+
+                    b.Property<Duration?>("Grace")
+                        .HasColumnType("interval")
+                        .HasColumnName("grace");
+
+                    b.Property<Instant>("HeardAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("heard_at");
+
+                    b.Property<long?>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<bool>("IsConfigured")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_configured");
+
+                    b.Property<string>("Key")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("key");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("Labels")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("labels");
+
+                    b.Property<Instant?>("LastAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_at");
+
+                    b.Property<Instant?>("MissedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("missed_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Severity")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("severity");
+
+                    b.Property<Instant>("Since")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("since");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("source");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("state");
+
+                    b.Property<byte[]>("TokenHash")
+                        .HasColumnType("bytea")
+                        .HasColumnName("token_hash");
+
+                    b.Property<string>("Why")
+                        .HasColumnType("text")
+                        .HasColumnName("why");
+
+                    b.HasKey("Id")
+                        .HasName("pk_heartbeats");
+
+                    b.HasIndex("Kind", "Source", "Key")
+                        .IsUnique()
+                        .HasDatabaseName("ix_heartbeats_kind_source_key");
+
+                    b.HasIndex(new[] { "DueAt" }, "ix_heartbeats_due")
+                        .HasDatabaseName("ix_heartbeats_due_at")
+                        .HasFilter("state <> 'missed'");
+
+                    b.HasIndex(new[] { "Id" }, "ix_heartbeats_missed")
+                        .HasDatabaseName("ix_heartbeats_id")
+                        .HasFilter("state = 'missed'");
+
+                    b.ToTable("heartbeats", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Domain.PostMortems.PostMortem", b =>
                 {
                     b.Property<long>("Id")
@@ -1056,6 +1167,69 @@ namespace Incidents.Migrations
                     b.ToTable("on_call_overrides", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant?>("BackAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("back_at");
+
+                    b.Property<long>("HeartbeatId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("heartbeat_id");
+
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<Instant>("MissedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("missed_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_heartbeat_gaps");
+
+                    b.HasIndex("HeartbeatId", "MissedAt")
+                        .HasDatabaseName("ix_heartbeat_gaps_heartbeat_id_missed_at");
+
+                    b.HasIndex(new[] { "HeartbeatId" }, "ux_heartbeat_gaps_open")
+                        .IsUnique()
+                        .HasDatabaseName("ix_heartbeat_gaps_heartbeat_id")
+                        .HasFilter("back_at is null");
+
+                    b.ToTable("heartbeat_gaps", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatWatch", b =>
+                {
+                    b.Property<int>("Id")
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    b.Property<Instant>("LookedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("looked_at");
+
+                    b.Property<Instant?>("OutageFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("outage_from");
+
+                    b.Property<Instant?>("OutageTo")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("outage_to");
+
+                    b.HasKey("Id")
+                        .HasName("pk_heartbeat_watch");
+
+                    b.ToTable("heartbeat_watch", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>
                 {
                     b.Property<LocalDate>("Day")
@@ -1302,6 +1476,16 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_idempotency_records_expires_at");
 
                     b.ToTable("idempotency_records", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
+                {
+                    b.HasOne("Incidents.Domain.Alerts.Heartbeat", null)
+                        .WithMany()
+                        .HasForeignKey("HeartbeatId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_heartbeat_gaps_heartbeats_heartbeat_id");
                 });
 #pragma warning restore 612, 618
         }

@@ -9,6 +9,7 @@ using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
 using Incidents.Server.Response;
+using Incidents.Server.Response.Heartbeats;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
@@ -222,6 +223,7 @@ internal sealed class Engine : IAsyncDisposable
         while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
+        await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
         await RunAsync<FailOverDue>();
         var deliveries = Services.GetRequiredService<DeliverDue>();
@@ -232,6 +234,8 @@ internal sealed class Engine : IAsyncDisposable
     }
 
     public Task Audits() => RunAsync<AuditLedger>();
+
+    public Task SendsItsHeartbeat() => RunAsync<SendHeartbeat>();
 
     public async Task<JsonObject> Get(string path)
     {

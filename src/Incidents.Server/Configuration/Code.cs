@@ -56,6 +56,9 @@ internal static class Code
     public const string StaleTooSoon = "IR502";
     public const string TimesContradict = "IR503";
 
+    // Heartbeats
+    public const string BadHeartbeat = "IR701";
+
     // On call
     public const string DefinedTwice = "IR601";
     public const string UndefinedPerson = "IR602";

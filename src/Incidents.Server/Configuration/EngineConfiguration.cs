@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Incidents.Domain.Alerts;
 using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
@@ -21,6 +22,12 @@ internal sealed record EngineConfiguration
 
     public required IncidentRules Incidents { get; init; }
 
+    /// <summary>Alerts whose silence is the alarm.</summary>
+    public IReadOnlyList<Watchdog> Watchdogs { get; init; } = [Watchdog.Usual];
+
+    /// <summary>Heartbeats by URL that the file names.</summary>
+    public IReadOnlyList<HeartbeatSettings> Heartbeats { get; init; } = [];
+
     /// <summary>Of <c>oncall.yaml</c>; nobody when there is no such file.</summary>
     public Roster OnCall { get; init; } = Roster.Empty;
 
@@ -30,6 +37,14 @@ internal sealed record EngineConfiguration
     /// <summary>What is valid but hardly meant, such as a receiver that no route uses. It stops nothing.</summary>
     public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];
 }
+
+/// <summary>A heartbeat by URL.</summary>
+/// <param name="Name">Unique; stands in its address.</param>
+/// <param name="ExpectEvery">How far apart beats may be.</param>
+/// <param name="Grace">How much later one may be; null: a tenth of the interval, two minutes at least.</param>
+/// <param name="Severity">Of the incident that its silence opens.</param>
+/// <param name="Labels">Route that incident.</param>
+internal sealed record HeartbeatSettings(string Name, Duration ExpectEvery, Duration? Grace, string Severity, Labels Labels);
 
 /// <summary>The configuration in force. Readers take <see cref="Current"/> once and use that one reading for the whole of their work.</summary>
 internal interface IActiveConfiguration

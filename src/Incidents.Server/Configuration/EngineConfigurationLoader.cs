@@ -75,6 +75,8 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 Routing = tree,
                 Receivers = receivers,
                 Incidents = entry.Incidents,
+                Watchdogs = entry.Watchdogs ?? [Watchdog.Usual],
+                Heartbeats = [.. entry.Heartbeats.Select(h => h.Value)],
                 OnCall = OnCallBuilder.Build(onCall),
                 Reach = ReachOf(receivers.Values),
                 Warnings = problems,

@@ -1,3 +1,4 @@
+using Incidents.Domain.Alerts;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration.Yaml;
 using NodaTime;
@@ -48,6 +49,18 @@ internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
         }
 
         CheckIncidents();
+        CheckHeartbeats();
+    }
+
+    private void CheckHeartbeats()
+    {
+        var names = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var (heartbeat, node) in file.Heartbeats)
+        {
+            if (!names.TryAdd(heartbeat.Name, node.Line)) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"heartbeat '{heartbeat.Name}' is defined twice; the first is on line {names[heartbeat.Name]}.", "Give it another name.");
+            if (!char.IsAsciiLetter(heartbeat.Name[0])) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"the name of heartbeat '{heartbeat.Name}' does not begin with a letter.", "Begin it with a letter: numbers mean the heartbeats of watchdogs.");
+            if (heartbeat.ExpectEvery < Heartbeat.ShortestRhythm) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"heartbeat '{heartbeat.Name}' is expected more often than every 30s.", "Write 30s or more.");
+        }
     }
 
     private void CheckFallbacks()

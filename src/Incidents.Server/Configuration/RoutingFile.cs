@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using FluentValidation;
+using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration.Yaml;
@@ -28,6 +29,11 @@ internal sealed record RoutingEntry
     public required IReadOnlyList<ReceiverEntry> Receivers { get; init; }
 
     public required RouteEntry? Route { get; init; }
+
+    /// <summary>Null: the usual one.</summary>
+    public IReadOnlyList<Watchdog>? Watchdogs { get; init; }
+
+    public IReadOnlyList<Located<HeartbeatSettings>> Heartbeats { get; init; } = [];
 }
 
 internal sealed record TimeIntervalEntry(Located<string> Name, ImmutableArray<TimeWindow> Windows);
@@ -94,8 +100,10 @@ internal sealed class RoutingFile
         var intervals = new Field<IReadOnlyList<TimeIntervalEntry>>("time_intervals", Shapes.List(Interval(), mayBeEmpty: true), "Named times, as Alertmanager's, for mute_time_intervals and active_time_intervals of routes.");
         var receivers = new Field<IReadOnlyList<ReceiverEntry>>("receivers", Shapes.List(receiver), "Destinations: each has a name and one channel with its settings.") { IsRequired = true };
         var root = new Field<RouteEntry>("route", route, "The tree of routes. The root takes every alert and has receivers for every severity, so that no alert goes to nobody.") { IsRequired = true };
+        var watchdogs = new Field<IReadOnlyList<Watchdog>>("watchdogs", Shapes.List(Watchdogs(), mayBeEmpty: true), "Alerts that fire all the time to show that alerts arrive. They open no incident; their silence does. Left out: alertname=\"Watchdog\". []: none.");
+        var heartbeats = new Field<IReadOnlyList<Located<HeartbeatSettings>>>("heartbeats", Shapes.List(Heartbeats().Located(), mayBeEmpty: true), "Jobs that report by URL (POST /api/v1/heartbeats/NAME) and open an incident when they do not.");
 
-        return new ObjectShape<RoutingEntry>("Who hears of which alert.", [version, severity, incidents, intervals, receivers, root], values => new RoutingEntry
+        return new ObjectShape<RoutingEntry>("Who hears of which alert.", [version, severity, incidents, intervals, receivers, watchdogs, heartbeats, root], values => new RoutingEntry
         {
             Node = values.Node,
             Severities = values.Get(severity) ?? SeverityMapping.Default,
@@ -103,6 +111,8 @@ internal sealed class RoutingFile
             IncidentsField = name => values.Get(incidents) is { } given ? given.Key(incidentFields.First(f => f.Name == name)) : values.Node,
             TimeIntervals = values.Get(intervals) ?? [],
             Receivers = values.Get(receivers) ?? [],
+            Watchdogs = values.Get(watchdogs),
+            Heartbeats = values.Get(heartbeats) ?? [],
             Route = values.Get(root),
         });
     }
@@ -132,6 +142,32 @@ internal sealed class RoutingFile
     }
 
     private static SeverityMappingShape Severities() => new();
+
+    private static ObjectShape<Watchdog> Watchdogs()
+    {
+        var matchers = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("matchers", Shapes.List(new MatchersShape()), "Conditions on labels, in Alertmanager's syntax; all must hold.") { IsRequired = true, Example = new JsonArray("alertname=\"Watchdog\"") };
+        var every = new Field<Duration>("expect_every", Shapes.Length, "Alertmanager's repeat_interval for this alert. Left out: learnt from what it does; 4h until it has come four times. 30s at least.");
+        var grace = new Field<Duration>("grace", Shapes.Length, "How much later it may be. Left out: a tenth of the interval, 2m at least.");
+        var severity = new Field<string>("severity", Shapes.OneOf([.. Severity.All]), "Of the incident that its silence opens.") { Default = Severity.Critical };
+        return new ObjectShape<Watchdog>("An alert whose silence is the alarm.", [matchers, every, grace, severity], values => new Watchdog
+        {
+            Matchers = [.. values.Get(matchers)!.Where(m => !m.IsDefault).SelectMany(m => m)],
+            ExpectEvery = values.Has(every) ? Duration.Max(Heartbeat.ShortestRhythm, values.Get(every)) : null,
+            Grace = values.Has(grace) ? values.Get(grace) : null,
+            Severity = values.Get(severity) ?? Severity.Critical,
+        });
+    }
+
+    private static ObjectShape<HeartbeatSettings> Heartbeats()
+    {
+        var name = new Field<string>("name", CommonShapes.Name("a heartbeat"), "Unique name; it stands in the heartbeat's address and begins with a letter.") { IsRequired = true, Example = "nightly-backup" };
+        var every = new Field<Duration>("expect_every", Shapes.Length, "How far apart beats may be.") { IsRequired = true, Example = "24h" };
+        var grace = new Field<Duration>("grace", Shapes.Length, "How much later one may be. Left out: a tenth of the interval, 2m at least.");
+        var severity = new Field<string>("severity", Shapes.OneOf([.. Severity.All]), "Of the incident that its silence opens.") { Default = Severity.Warning };
+        var labels = new Field<IReadOnlyDictionary<string, string>>("labels", Shapes.Map(Shapes.Text), "Route that incident, as labels of an alert would.") { Example = new JsonObject { ["service"] = "backup" } };
+        return new ObjectShape<HeartbeatSettings>("A job that reports by URL.", [name, every, grace, severity, labels], values => new HeartbeatSettings(
+            values.Get(name)!, values.Get(every), values.Has(grace) ? values.Get(grace) : null, values.Get(severity) ?? Severity.Warning, Labels.From(values.Get(labels) ?? new Dictionary<string, string>())));
+    }
 
     private static ObjectShape<TimeIntervalEntry> Interval()
     {

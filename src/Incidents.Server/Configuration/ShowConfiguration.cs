@@ -43,6 +43,19 @@ internal static class ShowConfiguration
                     ["fail_over_after"] = PromDuration.Format(current.Incidents.FailOverAfter),
                 },
                 ["receivers"] = new JsonArray([.. current.Receivers.Values.OrderBy(r => r.Name, StringComparer.Ordinal).Select(Describe)]),
+                ["watchdogs"] = new JsonArray([.. current.Watchdogs.Select(w => new JsonObject
+                {
+                    ["matchers"] = List([.. w.Matchers.Select(m => m.ToString())]),
+                    ["expect_every"] = w.ExpectEvery is { } every ? PromDuration.Format(every) : "learnt",
+                    ["severity"] = w.Severity,
+                })]),
+                ["heartbeats"] = new JsonArray([.. current.Heartbeats.Select(h => new JsonObject
+                {
+                    ["name"] = h.Name,
+                    ["expect_every"] = PromDuration.Format(h.ExpectEvery),
+                    ["severity"] = h.Severity,
+                    ["labels"] = JsonSerializer.SerializeToNode(h.Labels.ToDictionary(), Plain),
+                })]),
                 ["route"] = Describe(current.Routing.Describe()),
             },
         };

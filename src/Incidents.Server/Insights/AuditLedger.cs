@@ -17,7 +17,7 @@ namespace Incidents.Server.Insights;
 /// Checks the account of the last day once a minute and tells people, by an incident about the engine itself, when it does not balance, when work is overdue, when a webhook was set aside,
 /// when a receiver is parked, or when an escalation policy ended and nobody came; resolves that incident when all is well again.
 /// </summary>
-internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
+internal sealed partial class AuditLedger(IServiceScopeFactory scopes, LastAudit last, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
     : Worker("auditor", null, TimeSpan.FromSeconds(60), health, clock, log)
 {
     private static readonly string[] Kinds = ["webhook", "delivery", "alert", "escalation", "page"];
@@ -42,6 +42,7 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, WorkerHea
         var now = Clock.GetCurrentInstant();
         var ledger = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new DrawUpLedger(now - Duration.FromHours(24), now), cancellationToken);
         _last = ledger;
+        last.Latest = new LastAudit.Found(now, ledger.Balanced);
 
         var engine = scope.ServiceProvider.GetRequiredService<EngineIncidents>();
         if (ledger.Balanced)

@@ -84,7 +84,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
             select
               (select count(*) from inbox i where i.received_at >= $1 and i.received_at < $2 and not exists (select 1 from inbox_bodies b where b.id = i.id)),
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome in ('opened', 'attached') and not exists (select 1 from incidents i where i.number = a.incident_number)),
-              (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome = 'informed' and not exists (select 1 from notices n where n.id = a.notice_id)),
+              (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome = 'informed' and a.outcome_reason is null and not exists (select 1 from notices n where n.id = a.notice_id)),
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome = 'suppressed' and a.outcome_reason is null),
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome not in ('opened', 'attached', 'suppressed', 'informed', 'duplicate', 'resolved')),
               (select count(*) from incidents i where i.state in ('triggered', 'acknowledged') and i.firing_alerts <> (select count(*) from alerts a where a.incident_number = i.number and a.status = 'firing' and a.outcome in ('opened', 'attached'))),

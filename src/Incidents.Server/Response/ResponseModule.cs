@@ -1,5 +1,6 @@
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
+using Incidents.Server.Response.Heartbeats;
 
 namespace Incidents.Server.Response;
 
@@ -15,12 +16,18 @@ internal static class ResponseModule
             .AddScoped<IncidentWork>()
             .AddScoped<RouteIncident>()
             .AddScoped<EngineIncidents>()
+            .AddScoped<HeartbeatIncidents>()
             .AddSingleton<LaterStages>()
             .AddHostedService<EndWaits>()
             .AddHostedService<SettleAlerts>()
             .AddHostedService<ReleaseMuted>()
+            .AddHostedService<WatchHeartbeats>()
             .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
     }
 
-    public static void MapResponse(this WebApplication app) => app.MapIncidents();
+    public static void MapResponse(this WebApplication app) 
+    {
+        app.MapIncidents();
+        app.MapHeartbeats();
+    }
 }

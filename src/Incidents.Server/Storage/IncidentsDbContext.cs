@@ -1,3 +1,4 @@
+using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
 using Incidents.Server.Notifications;
@@ -26,6 +27,8 @@ internal sealed class IncidentsDbContext(DbContextOptions<IncidentsDbContext> op
     public DbSet<AttemptRow> DeliveryAttempts => Set<AttemptRow>();
 
     public DbSet<ReceiverStateRow> ReceiverStates => Set<ReceiverStateRow>();
+
+    public DbSet<Heartbeat> Heartbeats => Set<Heartbeat>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
