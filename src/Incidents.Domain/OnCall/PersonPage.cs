@@ -65,9 +65,13 @@ public sealed record PersonPage
         return new PageMove(this with { Begun = next, DueAt = now + wait }, Contacts[Begun].Channel);
     }
 
-    /// <summary>A channel did not take it: what comes next is due now.</summary>
-    public PersonPage Fail(string channel, Instant now) =>
-        Status != PageStatus.Running || !Tried.Contains(channel) || Failed.Contains(channel) ? this : this with { Failed = [.. Failed, channel], DueAt = now };
+    /// <summary>A channel did not take it: what comes next is due now, unless another that was tried has its time.</summary>
+    public PersonPage Fail(string channel, Instant now)
+    {
+        if (Status != PageStatus.Running || !Tried.Contains(channel) || Failed.Contains(channel)) return this;
+        ImmutableArray<string> failed = [.. Failed, channel];
+        return this with { Failed = failed, DueAt = Tried.All(c => failed.Contains(c)) ? now : DueAt };
+    }
 }
 
 /// <summary>A way to reach somebody. <paramref name="After"/>: how long after the page it begins, if all before it have their time.</summary>

@@ -66,7 +66,8 @@ internal static class PageRows
     /// A person was not reached over a channel: see <see cref="PersonPage.Fail"/>. The caller holds the lock of the incident, or of the notice that tells of several.
     /// </summary>
     public static void Fail(NpgsqlBatch batch, long? incident, long? notice, string person, string channel, Instant now) => batch.Add("""
-        update pages p set failed = array_append(p.failed, $4), due_at = $5
+        update pages p set failed = array_append(p.failed, $4), due_at = case when exists (
+            select from jsonb_array_elements(p.contacts -> 'items') with ordinality c(item, place) where c.place <= p.begun and c.item ->> 'channel' <> $4 and not c.item ->> 'channel' = any(p.failed)) then p.due_at else $5 end
         where (p.incident_number = $1 or p.bundled_in = $2) and p.person = $3 and p.status = 'running' and not $4 = any(p.failed)
           and exists (select from jsonb_array_elements(p.contacts -> 'items') with ordinality c(item, place) where c.place <= p.begun and c.item ->> 'channel' = $4)
         """, Sql.Nullable(incident), Sql.Nullable(notice), Sql.P(person), Sql.P(channel), Sql.P(now));
