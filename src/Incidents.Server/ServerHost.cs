@@ -36,6 +36,7 @@ internal static class ServerHost
         builder.AddRouting();
         builder.AddResponse();
         builder.AddOnCall();
+        builder.AddEscalation();
         builder.AddNotifications();
         builder.AddPostMortems();
         builder.AddInsights();

@@ -142,11 +142,14 @@ public sealed class Incident
 
     public bool IsQuiet => QuietRule is not null;
 
+    /// <summary>Why no step of an escalation may fire by itself now; null when one may.</summary>
+    public string? HeldBy => IsQuiet ? $"hidden by {QuietBy}" : StormNumber is { } storm ? $"INC-{storm} speaks for it" : null;
+
     /// <summary>
     /// Whether receivers that know of it hear of this now. What hides it, and a storm, hold back what alerts and clocks do; never what a person did, an end, or the one page when it is loud again.
     /// </summary>
     public bool Tells(string occasion) =>
-        StormNumber is null && (IsQuiet ? occasion is Occasion.Quieted or Occasion.Escalated or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Unacknowledged or Occasion.Resolved
+        StormNumber is null && (IsQuiet ? occasion is Occasion.Quieted or Occasion.Escalated or Occasion.NextStep or Occasion.NobodyCame or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Unacknowledged or Occasion.Resolved
         : FlappingSince is null || occasion != Occasion.Updated);
 
     /// <summary>Entries made since the last call, in order.</summary>
@@ -437,6 +440,30 @@ public sealed class Incident
         return new IncidentOutcome.Changed(Occasion.Escalated);
     }
 
+    /// <summary>Calls whoever is next by its escalation policy. Who has it now has it no more; severity and receivers stay.</summary>
+    public IncidentOutcome CallNext(Actor by, string? why, Instant now)
+    {
+        if (!IsOpen) return Over("escalated");
+
+        if (State == IncidentState.Acknowledged) ToTriggered();
+        Note(now, EntryKind.Escalated, $"Escalated to the next step by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        return new IncidentOutcome.Changed(Occasion.NextStep);
+    }
+
+    /// <summary>Who acknowledged it has had it for as long as its escalation policy allows: it needs somebody again. Null when nobody has it.</summary>
+    public string? TimeOutAcknowledgement(Instant now)
+    {
+        if (State != IncidentState.Acknowledged) return null;
+
+        var by = AcknowledgedBy;
+        ToTriggered();
+        Note(now, EntryKind.AckTimedOut, $"Acknowledged by {by} too long ago; it needs somebody again.", Actor.Engine);
+        return Occasion.AckTimedOut;
+    }
+
+    /// <summary>From now on these hear of it, too.</summary>
+    public void Tell(IEnumerable<string> receivers) => BringIn(receivers);
+
     public IncidentOutcome AddNote(Actor by, string text, Instant now)
     {
         Note(now, EntryKind.Note, text.Trim(), by);
@@ -475,6 +502,7 @@ public sealed class Incident
         target.FiringAlerts += FiringAlerts;
         target.TotalAlerts += TotalAlerts;
         target.Since = Instant.Min(target.Since, Since);
+        if (Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity) || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
         target.Severity = Routing.Severity.Worse(target.Severity, Severity);
         target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one by {by.Name}.", by);

@@ -2,6 +2,7 @@ using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration;
+using Incidents.Server.Scheduling;
 using NodaTime;
 using Npgsql;
 
@@ -42,6 +43,9 @@ internal sealed class IngestBatch(NpgsqlConnection connection, EngineConfigurati
     public bool ChangesMutes { get; set; }
 
     public NpgsqlBatch Writes { get; } = new(connection);
+
+    /// <summary>Raised after the commit: stages add the workers they made work for.</summary>
+    public HashSet<WorkSignal> Wake { get; } = [];
 }
 
 /// <summary>A stage of the way from webhook to deliveries. Stages run in the order they are registered, the order in which data flows.</summary>

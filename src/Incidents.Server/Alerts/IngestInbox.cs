@@ -94,6 +94,7 @@ internal sealed partial class IngestInbox(
         WriteOutcomes(batch);
         await batch.Writes.ExecuteAndCommitAsync(cancellationToken);
 
+        foreach (var signal in batch.Wake) signal.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count > 0)
         {
             deliveries.Raise();

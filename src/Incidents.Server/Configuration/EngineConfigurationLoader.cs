@@ -107,7 +107,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
     /// </summary>
     private Reach CheckCoverage(RoutingEntry entry, OnCallEntry onCall, YamlReading reading)
     {
-        var (tree, receivers) = RoutingBuilder.Build(entry);
+        var (tree, receivers, _) = RoutingBuilder.Build(entry);
         var (roster, reach) = (OnCallBuilder.Build(onCall), ReachOf(receivers.Values));
         var fetched = onCall.Schedules.Where(s => s.Calendar is { Text: null }).Select(s => s.Key.Value).ToHashSet(StringComparer.Ordinal);
         var questions = CoverageQuestions.Of(tree.Describe()).Where(q => !roster.Policies[q.Policy!].Variants.SelectMany(v => v.Steps).SelectMany(s => s.Targets).Any(t => t.Kind == TargetKind.Schedule && fetched.Contains(t.Key))).ToArray();

@@ -22,5 +22,10 @@ internal static class NotificationsModule
         if (builder.Configuration.GetValue("Deliveries:Enabled", true)) builder.Services.AddHostedService<DeliverDue>().AddHostedService<FailOverDue>();
     }
 
-    public static void MapNotifications(this WebApplication app) => app.MapDeliveries();
+    public static void MapNotifications(this WebApplication app)
+    {
+        app.MapDeliveries();
+        app.MapPages();
+        app.MapTestPages();
+    }
 }

@@ -29,7 +29,7 @@ internal static class IncidentEndpoints
         Verb(incidents, "unacknowledge", "Give an incident back: nobody has it", "Unacknowledge", (long number, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new UnacknowledgeIncident(number, revision), stop));
         Verb(incidents, "resolve", "Resolve: it is over", "Resolve", (long number, ResolveBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ResolveIncident(number, body?.Resolution, revision), stop));
         Verb(incidents, "reopen", "Reopen a resolved incident", "Reopen", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ReopenIncident(number, body?.Reason, revision), stop));
-        Verb(incidents, "escalate", "Escalate: call for more help", "Escalate", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new EscalateIncident(number, body?.Reason, revision), stop));
+        Verb(incidents, "escalate", "Escalate: the next step of its escalation policy fires now; without a policy it becomes critical", "Escalate", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new EscalateIncident(number, body?.Reason, revision), stop));
         Verb(incidents, "snooze", "Snooze: quiet until a time", "Snooze", (long number, SnoozeBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new SnoozeIncident(number, body.Until, body.Minutes, revision), stop));
         Verb(incidents, "assign", "Assign to somebody", "Assign", (long number, AssignBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new AssignIncident(number, body.Assignee, revision), stop));
         Verb(incidents, "severity", "Change the severity", "ChangeSeverity", (long number, SeverityBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ChangeSeverity(number, body.Severity, revision), stop));
@@ -98,7 +98,7 @@ internal static class IncidentEndpoints
     {
         var incident = await sender.Send(new GetIncident(number), cancellationToken);
         if (incident is null) return NotFound(number);
-        return ETags.NotModified(http, incident.Revision) ?? TypedResults.Ok(IncidentShown.Of(incident));
+        return ETags.NotModified(http, incident.Revision) ?? TypedResults.Ok(IncidentShown.Of(incident) with { Escalation = await sender.Send(new GetEscalation(number), cancellationToken) });
     }
 
     private static async Task<IResult> TimelineAsync(long number, [AsParameters] PageQuery page, HttpContext http, ISender sender, CancellationToken cancellationToken)

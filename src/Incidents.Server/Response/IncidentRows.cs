@@ -13,6 +13,11 @@ internal static class IncidentRows
 {
     public const string Columns = "number, group_key, group_id, title, severity, state, since, opened_at, acknowledged_by, acknowledged_at, assigned_to, snoozed_until, resolved_by, resolved_at, resolved_by_alerts, verify_resolve_at, closed_at, merged_into, firing_alerts, total_alerts, reopened, receivers, escalation_policy, playbooks, manual_review_required, about_engine, revision, updated_at, trace_parent, quiet_rule, quiet_by, quiet_since, flaps, flapping_since, settle_flapping_at, storm_number";
 
+    public static readonly int ColumnCount = Columns.Count(c => c == ',') + 1;
+
+    /// <summary>The columns of a table called so, for statements that join others to it.</summary>
+    public static string ColumnsOf(string table) => string.Join(", ", Columns.Split(", ").Select(c => $"{table}.{c}"));
+
     public static Incident Read(NpgsqlDataReader reader)
     {
         var values = new StoredIncident

@@ -54,6 +54,9 @@ internal sealed record IncidentShown
 
     public string? EscalationPolicy { get; init; }
 
+    /// <summary>How far its escalation is and who is told next; only where one incident is asked for, and null when it has none.</summary>
+    public EscalationShown? Escalation { get; init; }
+
     public required IReadOnlyList<string> Playbooks { get; init; }
 
     public required bool ManualReviewRequired { get; init; }

@@ -57,7 +57,7 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
                 return new IncidentAnswer.Impossible(detail);
             case IncidentOutcome.Changed(var occasion, var warning):
                 audit.Add(action, $"INC-{number}");
-                await SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id)], transaction, now, cancellationToken);
+                await SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id) { By = By }], transaction, now, cancellationToken);
                 return new IncidentAnswer.Is(incident, true, warning);
             default:
                 throw new UnreachableException();
@@ -74,9 +74,11 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     {
         foreach (var change in changed) db.AddRange(change.Incident.TakeEntries());
         await db.SaveChangesAsync(cancellationToken);
-        await events.Publish(new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now), cancellationToken);
+        var news = new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now);
+        await events.Publish(news, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        foreach (var signal in news.Wake) signal.Raise();
         deliveries.Raise();
         changes.Raise();
     }

@@ -1,4 +1,5 @@
 using Incidents.Domain.Response;
+using Incidents.Server.Scheduling;
 using Mediator;
 using NodaTime;
 using Npgsql;
@@ -15,4 +16,7 @@ internal sealed record IncidentsChanged(IReadOnlyList<IncidentChange> Changes, N
 {
     /// <summary>Notices that changed with them.</summary>
     public IReadOnlyList<NoticeChange> Notices { get; init; } = [];
+
+    /// <summary>Raised after the commit: later stages add the workers they made work for.</summary>
+    public HashSet<WorkSignal> Wake { get; } = [];
 }

@@ -20,6 +20,7 @@ internal sealed class LaterStages(IEnumerable<IIngestStage> stages, DeliverySign
     public void Wake(IngestBatch batch)
     {
         if (batch.ChangesMutes) mutes.Raise();
+        foreach (var signal in batch.Wake) signal.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count == 0) return;
         deliveries.Raise();
         changes.Raise();

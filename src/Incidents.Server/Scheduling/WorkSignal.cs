@@ -100,5 +100,11 @@ internal sealed class DeliverySignal : WorkSignal;
 /// <summary>What hides alerts changed, or begins or ends sooner than was known.</summary>
 internal sealed class MuteSignal : WorkSignal;
 
+/// <summary>Escalations are due.</summary>
+internal sealed class EscalationSignal : WorkSignal;
+
+/// <summary>Pages of people are due: the next way to reach somebody, or what failed.</summary>
+internal sealed class PageSignal : WorkSignal;
+
 /// <summary>Something changed that people look at.</summary>
 internal sealed class ChangeSignal : WorkSignal;

@@ -48,6 +48,18 @@ public sealed class EscalationTests
     }
 
     [Test]
+    public void One_that_is_held_looks_again_says_so_once_and_goes_on_with_what_was_left()
+    {
+        var held = Pass(Three(), 0, 2).After.Hold("hidden by silence 1", At(2));
+        Assert.That(held.Events.Single().Text, Is.EqualTo("Escalation held: hidden by silence 1."));
+
+        var again = held.After.Hold("hidden by silence 1", At(3));
+        Assert.That((again.Events.Length, again.After.DueAt, again.After.NextStep), Is.EqualTo((0, (Instant?)At(4), (PolicyStep?)null)));
+        Assert.That(again.After.Hold("", At(4)).After.Acknowledge("Ana", At(4)).After.Unacknowledge("Ana", At(5)).After.DueAt, Is.EqualTo(At(8)), "three of five minutes were left");
+        Assert.That(Pass(again.After, 4, 40).Log, Is.EqualTo(["7 bo", "17 cy", "32 policy_ended"]));
+    }
+
+    [Test]
     public void All_steps_are_repeated_as_often_as_the_policy_says() =>
         Assert.That(Pass(Three(repeat: 1), 0, 100).Log, Is.EqualTo(["0 ana", "5 bo", "15 cy", "30 ana", "35 bo", "45 cy", "60 policy_ended"]));
 
@@ -127,6 +139,34 @@ public sealed class EscalationTests
 
         Assert.That(Pass(acknowledged.EscalateNow("Ana", At(2)).After, 2, 12).Log, Is.EqualTo(["2 bo", "12 cy"]));
         Assert.That(Pass(Pass(Three(), 0, 30).After.EscalateNow("Ana", At(31)).After, 31, 31).Log, Is.EqualTo(["31 ana"]));
+    }
+
+    [Test]
+    public void A_step_whose_people_cannot_be_told_does_not_wait()
+    {
+        var fired = Pass(Three(), 0, 5).After;
+
+        Assert.That(fired.StepFailed(0, 0, 0, "nobody", At(6)).After, Is.SameAs(fired), "that step is over");
+        Assert.That(Pass(fired.StepFailed(0, 0, 1, "nobody", At(6)).After, 6, 6).Log, Is.EqualTo(["6 cy"]));
+    }
+
+    [Test]
+    public void Each_beginning_has_a_key_of_its_own()
+    {
+        var ended = Pass(Three(), 0, 30).After;
+
+        Assert.That(ended.EscalateNow("Ana", At(31)).After.Run, Is.EqualTo(1));
+        Assert.That(ended.Acknowledge("Ana", At(31)).After.Unacknowledge("Ana", At(32)).After.Run, Is.EqualTo(1));
+        Assert.That(Escalation.Start(ended.Policy, At(40), ended).Run, Is.EqualTo(1));
+        Assert.That(Pass(Three(), 0, 0).After.EscalateNow("Ana", At(1)).After.Run, Is.Zero);
+    }
+
+    [Test]
+    public void Only_the_first_step_of_a_new_escalation_begins_with_the_incident()
+    {
+        Assert.That(Three().BeginsWithIncident, Is.True);
+        Assert.That(Pass(Three(), 0, 0).After.BeginsWithIncident, Is.False);
+        Assert.That(Pass(Three(), 0, 30).After.EscalateNow("Ana", At(31)).After.BeginsWithIncident, Is.False);
     }
 
     [Test]

@@ -12,6 +12,7 @@ internal sealed class IncidentMapping : IEntityTypeConfiguration<Incident>
         builder.Property(i => i.Number).ValueGeneratedNever();
         builder.Ignore(i => i.IsOpen);
         builder.Ignore(i => i.IsQuiet);
+        builder.Ignore(i => i.HeldBy);
 
         // One open incident per group, whatever replicas race for it.
         builder.HasIndex(i => i.GroupId, "ux_incidents_open_group").IsUnique().HasFilter("state in ('triggered', 'acknowledged')");
@@ -43,5 +44,7 @@ internal sealed class NoticeMapping : IEntityTypeConfiguration<Notice>
         builder.ToTable("notices").HasKey(n => n.Id);
         builder.Property(n => n.Id).ValueGeneratedNever();
         builder.HasIndex(n => n.GroupId).IsUnique().HasFilter("closed_at is null");
+        builder.HasIndex(n => n.OpenedAt, "ix_notices_of_people").HasFilter("closed_at is null and group_key like '@%'");
+        builder.Ignore(n => n.IsForPerson);
     }
 }
