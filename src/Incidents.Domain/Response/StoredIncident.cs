@@ -62,4 +62,6 @@ public sealed record StoredIncident
     public required Instant UpdatedAt { get; init; }
 
     public required string? TraceParent { get; init; }
+
+    public required string? Team { get; init; }
 }

@@ -30,6 +30,9 @@ public sealed record Route
 
     public BySeverity<ImmutableArray<string>?> Playbooks { get; init; }
 
+    /// <summary>Key of the team whose incidents these are. The empty string means none, where null means what the parent says.</summary>
+    public string? Team { get; init; }
+
     /// <summary>Within any of these the route tells nobody.</summary>
     public ImmutableArray<TimeInterval> MuteTimeIntervals { get; init; } = [];
 

@@ -75,6 +75,7 @@ public sealed class RoutingTree
             MutedBy = isMuted ? walk.MutedBy : null,
             EscalationPolicy = decider.EscalationPolicy[severity],
             Playbooks = decider.Playbooks[severity],
+            Team = decider.Team,
             Path = walk.Path,
         };
     }
@@ -167,6 +168,8 @@ public sealed class RoutingTree
             EscalationPolicy = Inherit(route.EscalationPolicy, parent?.EscalationPolicy, null, (own, inherited) => own is null ? inherited : own.Length == 0 ? null : own);
             Playbooks = Inherit(route.Playbooks, parent?.Playbooks, [], (own, inherited) => own ?? inherited);
 
+            Team = route.Team is null ? parent?.Team : route.Team.Length == 0 ? null : route.Team;
+
             Label = route.Name is null ? place : $"{place} \"{route.Name}\"";
             Condition = Matchers.Length == 0 ? "every alert" : string.Join(", ", Matchers.Select(m => m.ToString()));
             Line = $"{Label}: {Condition} → matched{(Continue ? ", continue" : "")}";
@@ -191,6 +194,8 @@ public sealed class RoutingTree
         public BySeverity<string?> EscalationPolicy { get; }
 
         public BySeverity<ImmutableArray<string>> Playbooks { get; }
+
+        public string? Team { get; }
 
         public Node[] Children { get; }
 
@@ -238,6 +243,7 @@ public sealed class RoutingTree
             OpensIncident = OpensIncident,
             EscalationPolicy = EscalationPolicy,
             Playbooks = Playbooks,
+            Team = Team,
             MuteTimeIntervals = [.. _mute.Select(i => i.Name)],
             ActiveTimeIntervals = [.. _active.Select(i => i.Name)],
             Routes = [.. Children.Select(c => c.Describe())],

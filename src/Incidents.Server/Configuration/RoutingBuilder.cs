@@ -25,6 +25,7 @@ internal static class RoutingBuilder
             OpensIncident = Pick(entry.OpensIncident, bool? (opens) => opens),
             EscalationPolicy = Pick(entry.EscalationPolicy, string? (policy) => policy == "none" ? "" : policy),
             Playbooks = Pick(entry.Playbooks, Names),
+            Team = entry.Team?.Value == "none" ? "" : entry.Team?.Value,
             MuteTimeIntervals = [.. entry.MuteTimeIntervals.Select(i => intervals[i.Value])],
             ActiveTimeIntervals = [.. entry.ActiveTimeIntervals.Select(i => intervals[i.Value])],
             Routes = [.. entry.Routes.Select(Route)],
