@@ -92,8 +92,7 @@ internal sealed partial class IngestInbox(
         foreach (var stage in _stages) await stage.RunAsync(batch, cancellationToken);
         EpisodeRows.Write(batch);
         WriteOutcomes(batch);
-        await batch.Writes.ExecuteNonQueryAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
+        await batch.Writes.ExecuteAndCommitAsync(cancellationToken);
 
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count > 0)
         {

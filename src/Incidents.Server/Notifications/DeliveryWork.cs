@@ -90,6 +90,12 @@ internal sealed class DeliveryWork(WorkPool database)
     }
 
     /// <summary>
+    /// The queue is nearly always empty when PostgreSQL counts it, and of an empty queue any index will do, it thinks, and sorts what it finds. When the queue is long after all, that reads all of it
+    /// for each claim. Without sorting only the index that has the order already is left.
+    /// </summary>
+    internal const string ClaimInOrder = "set local enable_sort = off";
+
+    /// <summary>
     /// Receiver by receiver, so that what waits for one that is parked, blocked or at its limit is not even looked at, however much it is.
     /// Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
     /// </summary>
@@ -118,10 +124,15 @@ internal sealed class DeliveryWork(WorkPool database)
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<List<ClaimedDelivery>> ClaimAsync(IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Claim);
-        AddParameters(command, budgets, most, lease, now);
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add("begin");
+        batch.Add(ClaimInOrder);
+        batch.Add(Claim);
+        AddParameters(batch.BatchCommands[^1].Parameters, budgets, most, lease, now);
+        batch.Add("commit");
         var claimed = new List<ClaimedDelivery>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
             claimed.Add(new ClaimedDelivery
@@ -143,14 +154,14 @@ internal sealed class DeliveryWork(WorkPool database)
         return claimed;
     }
 
-    internal static void AddParameters(NpgsqlCommand command, IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now)
+    internal static void AddParameters(NpgsqlParameterCollection parameters, IReadOnlyDictionary<string, int> budgets, int most, Duration lease, Instant now)
     {
         var limits = budgets.ToList();
-        command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(most));
-        command.Parameters.Add(Sql.Column(limits, b => b.Key));
-        command.Parameters.Add(Sql.Column(limits, b => b.Value));
-        command.Parameters.Add(Sql.P(now + lease));
+        parameters.Add(Sql.P(now));
+        parameters.Add(Sql.P(most));
+        parameters.Add(Sql.Column(limits, b => b.Key));
+        parameters.Add(Sql.Column(limits, b => b.Value));
+        parameters.Add(Sql.P(now + lease));
     }
 
     /// <summary>The present state of each claimed delivery's subject, as its thread must show it.</summary>

@@ -105,8 +105,7 @@ internal sealed class RecordAttempts(WorkPool database, IdBlocks ids)
         WriteReceiverStates(batch, attempts);
         IncidentRows.AppendEntries(batch, entries);
         WakeWaiting(batch, attempts);
-        await batch.ExecuteNonQueryAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
+        await batch.ExecuteAndCommitAsync(cancellationToken);
     }
 
     private static async Task<List<FinishedAttempt>> WithoutWrittenAsync(NpgsqlConnection connection, IReadOnlyList<FinishedAttempt> attempts, CancellationToken cancellationToken)

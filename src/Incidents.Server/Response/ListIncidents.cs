@@ -26,7 +26,6 @@ internal sealed class ListIncidentsHandler(IncidentsDbContext db) : IQueryHandle
     public async ValueTask<IReadOnlyList<Incident>> Handle(ListIncidents query, CancellationToken cancellationToken)
     {
         var incidents = db.Incidents.AsNoTracking();
-        if (query.States.Count > 0) incidents = incidents.Where(i => query.States.Contains(i.State));
         if (query.Severities.Count > 0) incidents = incidents.Where(i => query.Severities.Contains(i.Severity));
         if (query.AssignedTo is { } assignee) incidents = incidents.Where(i => i.AssignedTo == assignee);
         if (query.Text is { Length: > 0 } text)
@@ -37,7 +36,12 @@ internal sealed class ListIncidentsHandler(IncidentsDbContext db) : IQueryHandle
 
         if (query.Since is { } since) incidents = incidents.Where(i => i.OpenedAt >= since);
         if (query.Until is { } until) incidents = incidents.Where(i => i.OpenedAt < until);
-        if (query.After is { } after) incidents = incidents.Where(i => i.OpenedAt < after.OpenedAt || (i.OpenedAt == after.OpenedAt && i.Number < after.Number));
-        return await incidents.OrderByDescending(i => i.OpenedAt).ThenByDescending(i => i.Number).Take(query.Limit).ToListAsync(cancellationToken);
+        if (query.After is { } after) incidents = incidents.Where(i => EF.Functions.LessThan(ValueTuple.Create(i.OpenedAt, i.Number), ValueTuple.Create(after.OpenedAt, after.Number)));
+
+        // Each state's newest come off the index in order, however many there are; a filter on several states at once would sort all of them for each page.
+        var states = query.States.Count > 0 ? query.States.Distinct(StringComparer.Ordinal) : IncidentState.All;
+        return await Newest(states.Select(state => Newest(incidents.Where(i => i.State == state))).Aggregate(Queryable.Concat)).ToListAsync(cancellationToken);
+
+        IQueryable<Incident> Newest(IQueryable<Incident> of) => of.OrderByDescending(i => i.OpenedAt).ThenByDescending(i => i.Number).Take(query.Limit);
     }
 }

@@ -43,6 +43,9 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         var locks = new SortedSet<long>(groupIds.Select(LockKey));
         await using var lookUp = new NpgsqlBatch(batch.Connection);
         AdvisoryLocks.Add(lookUp, LockSpace, locks, MostLocks);
+
+        // A group that never had an incident certainly gets one: its number comes along, which saves asking for it afterwards.
+        lookUp.Add("select nextval('incident_numbers') from unnest($1::uuid[]) g(id) where not exists (select from incidents i where i.group_id = g.id)", Sql.P(groups.Where(g => g.Paging.Count > 0).Select(g => g.Id).ToArray()));
         lookUp.Add($"""
             select {IncidentRows.Columns} from incidents where number in (
               select l.number from unnest($1::uuid[]) g(id) cross join lateral (select number from incidents where group_id = g.id order by number desc limit 1) l
@@ -53,6 +56,8 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         await using (var reader = await lookUp.ExecuteReaderAsync(cancellationToken))
         {
             await AdvisoryLocks.SkipAsync(reader, locks.Count, cancellationToken);
+            while (await reader.ReadAsync(cancellationToken)) subjects.FreshNumbers.Enqueue(reader.GetInt64(0));
+            await reader.NextResultAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken)) subjects.Add(IncidentRows.Read(reader));
             await reader.NextResultAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken)) subjects.Add(NoticeRows.Read(reader));
@@ -73,15 +78,15 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     private async Task FireAsync(IngestBatch batch, List<AlertGroup> groups, Subjects subjects, CancellationToken cancellationToken)
     {
         var fresh = groups.Where(g => g.Paging.Count > 0 && subjects.ForGroup(g.Id, batch.Now, batch.Configuration.Incidents.ReopenWithin) is null).ToList();
-        var numbers = await TakeNumbersAsync(batch.Connection, fresh.Count, cancellationToken);
+        var numbers = subjects.FreshNumbers;
+        foreach (var number in await TakeNumbersAsync(batch.Connection, fresh.Count - numbers.Count, cancellationToken)) numbers.Enqueue(number);
         var noticeIds = await ids.TakeAsync(batch.Connection, groups.Count(g => g.Informing.Count > 0), cancellationToken);
-        var next = 0;
         foreach (var group in groups)
         {
             if (group.Paging.Count > 0)
             {
                 var existing = subjects.ForGroup(group.Id, batch.Now, batch.Configuration.Incidents.ReopenWithin);
-                var incident = existing ?? subjects.Add(Open(batch, group, numbers[next++]));
+                var incident = existing ?? subjects.Add(Open(batch, group, numbers.Dequeue()));
                 Fire(batch, group.Paging, incident, isFresh: existing is null);
             }
 
@@ -194,6 +199,8 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         public SortedDictionary<long, Incident> Incidents { get; } = [];
 
         public SortedDictionary<long, Notice> Notices { get; } = [];
+
+        public Queue<long> FreshNumbers { get; } = [];
 
         public Incident Add(Incident incident)
         {

@@ -25,6 +25,13 @@ internal static class Sql
         batch.BatchCommands.Add(command);
     }
 
+    /// <summary>The last commands of a transaction and its commit in one round trip. When it throws, the transaction is not committed, or, when the connection broke, nobody knows.</summary>
+    public static async Task ExecuteAndCommitAsync(this NpgsqlBatch batch, CancellationToken cancellationToken)
+    {
+        batch.Add("commit");
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     /// <summary>A list of names as one text, for columns that <c>string_to_array(…, E'\x1f')</c> unpacks; names hold no control characters.</summary>
     public static string Pack(IEnumerable<string> names) => string.Join('\x1f', names);
 }
