@@ -21,7 +21,7 @@ internal static class UserEndpoints
             .Produces<UserMade>(StatusCodes.Status201Created).WithProblem(409, "user_exists", "There is a user with this email.");
         users.MapPost("{id:guid}/invitation", async (Guid id, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, id, await sender.Send(new InviteUser(id), stop)))
             .WithName("InviteUser").WithSummary("A new link by which a user chooses a password; good for a week and until one is set").Produces<UserMade>().WithNotFoundUser();
-        users.MapPut("{id:guid}/memberships", async (Guid id, MembershipsBody body, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, id, await sender.Send(new SetMemberships(id, body.Memberships), stop)))
+        users.MapPost("{id:guid}/memberships", async (Guid id, MembershipsBody body, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, id, await sender.Send(new SetMemberships(id, body.Memberships), stop)))
             .WithName("SetMemberships").WithSummary("Say what a user is to which team, all of it").Produces<UserMade>().WithNotFoundUser();
         users.MapPost("{id:guid}/disable", async (Guid id, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, id, await sender.Send(new DisableUser(id, true), stop)))
             .WithName("DisableUser").WithSummary("Shut a user out; every session of theirs ends").Produces<UserMade>().WithNotFoundUser();
@@ -36,7 +36,7 @@ internal static class UserEndpoints
 
         // The door is open to every responder; the command asks for the lead of this team.
         var members = app.MapGroup("/api/v1/teams/{team}/members").RequireAuthorization(Scopes.Respond).WithTags("Users");
-        members.MapPut("{user:guid}", async (string team, Guid user, MemberBody body, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, user, await sender.Send(new SetTeamMember(team, user, body.Role), stop)))
+        members.MapPost("{user:guid}", async (string team, Guid user, MemberBody body, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, user, await sender.Send(new SetTeamMember(team, user, body.Role), stop)))
             .WithName("SetTeamMember").WithSummary("Say what a user is in a team; its leads may, up to lead").Produces<UserMade>().WithNotFoundUser().WithProblem(403, "not_allowed", "The caller is no lead of this team.");
         members.MapDelete("{user:guid}", async (string team, Guid user, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, user, await sender.Send(new SetTeamMember(team, user, null), stop)))
             .WithName("RemoveTeamMember").WithSummary("Take a user out of a team").Produces<UserMade>().WithNotFoundUser().WithProblem(403, "not_allowed", "The caller is no lead of this team.");
