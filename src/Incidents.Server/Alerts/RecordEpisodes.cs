@@ -32,11 +32,13 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
         var sources = new List<string>();
         var fingerprints = new List<string>();
         var starts = new List<Instant>();
+        var keys = new HashSet<(string, string, Instant)>();
         var locks = new SortedSet<long>();
         foreach (var item in items)
         {
             foreach (var report in item.Read.Observations)
             {
+                if (!keys.Add((item.Source, report.Fingerprint, report.StartsAt))) continue;
                 sources.Add(item.Source);
                 fingerprints.Add(report.Fingerprint);
                 starts.Add(report.StartsAt);
@@ -46,16 +48,11 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
 
         await using var lookUp = new NpgsqlBatch(batch.Connection);
         EpisodeRows.Lock(lookUp, locks);
+        // For each report in turn, so that nothing but the index of fingerprints can serve it.
         lookUp.Add($"""
-            select {EpisodeRows.Columns} from alerts a where a.id in (
-              select o.id from (select distinct * from unnest($1::text[], $2::text[]) k(source, fingerprint)) k
-                join alerts o on o.fingerprint = k.fingerprint and o.source = k.source and o.status = 'firing'
-              union
-              select l.id from (select distinct * from unnest($1::text[], $2::text[]) k(source, fingerprint)) k
-                cross join lateral (select o.id from alerts o where o.source = k.source and o.fingerprint = k.fingerprint order by o.starts_at desc limit 1) l
-              union
-              select o.id from unnest($1::text[], $2::text[], $3::timestamptz[]) k(source, fingerprint, starts_at)
-                join alerts o on o.fingerprint = k.fingerprint and o.source = k.source and o.starts_at = k.starts_at)
+            select {EpisodeRows.Columns} from unnest($1::text[], $2::text[], $3::timestamptz[]) k(source, fingerprint, starts_at) cross join lateral (
+              select * from alerts o where o.fingerprint = k.fingerprint and o.source = k.source and (o.status = 'firing' or o.starts_at = k.starts_at)
+              union all (select * from alerts o where o.fingerprint = k.fingerprint and o.source = k.source order by o.starts_at desc limit 1)) a
             """, Sql.P(sources.ToArray()), Sql.P(fingerprints.ToArray()), Sql.P(starts.ToArray()));
         var groups = items.Where(i => i.Read.CompleteGroup is not null).Select(i => i.Read.CompleteGroup!.Value).Distinct().ToArray();
         lookUp.Add($"select {EpisodeRows.Columns} from alerts a where a.upstream_group = any($1) and a.status = 'firing' and a.missing_since is null", Sql.P(groups));
@@ -125,6 +122,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                     Touch(ended);
                     (ended.EndsAt, ended.ResolvedAt, ended.ResolvedReason, ended.SettleAt) = (report.EndsAt ?? item.ReceivedAt, item.ReceivedAt, "resolved", null);
                     batch.Ended.Add(new EndedAlert(ended, "resolved", Actor.Alertmanager, item.TraceParent));
+                    ended.EndMute();
                 }
 
                 if (EpisodeRules.Successor(states.Select(s => s.Episode)) is { } successor)
@@ -217,7 +215,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
 
         public void Add(EpisodeState state)
         {
-            // The two look-ups may find the same row.
+            // An episode is found as the newest, as an open one and with its group.
             if (_byId.TryAdd(state.Episode.Id, state)) Of(state.Source, state.Fingerprint).Add(state);
         }
 

@@ -28,7 +28,12 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
         foreach (var (incident, occasion, trace) in incidents)
         {
             var joined = incident.TakeJoined();
-            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), incident.IsOpen, trace);
+            foreach (var receiver in incident.Receivers)
+            {
+                // Whoever joins has heard nothing of it yet; in a storm its incident speaks instead.
+                var joins = joined.Contains(receiver, StringComparer.Ordinal);
+                if (incident.Tells(occasion) || (joins && incident.StormNumber is null)) Want((incident.Number, null, receiver), Occasion.For(occasion, joins, incident.IsOpen), incident.IsOpen, trace);
+            }
         }
 
         foreach (var (notice, occasion, trace) in notices)

@@ -10,5 +10,6 @@ internal static class SchedulingModule
         .AddSingleton<InboxSignal>()
         .AddSingleton<DeliverySignal>()
         .AddSingleton<ChangeSignal>()
+        .AddSingleton<MuteSignal>()
         .AddScoped<IReadinessCheck, WorkersReadiness>();
 }

@@ -37,7 +37,7 @@ internal sealed class WorkPool(NpgsqlDataSource source) : IAsyncDisposable
     /// A plan kept for the life of a session must suit the table it will be, not the one it is: of a few thousand rows PostgreSQL would read and hash all of them for each webhook.
     /// Everything here goes by an index, row by row. (What is disabled only counts as very dear, which without the last setting would have it compiled.)
     /// </summary>
-    private const string PlanOnce = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+    private const string PlanOnce = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set random_page_cost = 0.1; set jit = off";
 
     public ValueTask<NpgsqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) => source.OpenConnectionAsync(cancellationToken);
 

@@ -34,6 +34,7 @@ internal static class UiModule
         app.MapPasskeys();
         app.MapAccount();
         app.MapIncidentPages();
+        app.MapSilencePages();
         app.MapLive();
     }
 }

@@ -166,7 +166,7 @@ internal sealed class IncidentTests
     [Test]
     public void The_weightiest_occasion_names_the_message()
     {
-        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
+        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.QuietEnded, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Flapping, Occasion.Quieted, Occasion.Updated];
         Assert.That(all.Select(Occasion.Weight), Is.EqualTo(Enumerable.Range(0, all.Length)));
         Assert.That(Occasion.Weightier(Occasion.Updated, Occasion.SeverityRaised), Is.EqualTo(Occasion.SeverityRaised));
     }

@@ -293,6 +293,7 @@ internal static class EmailLayout
         Occasion.Escalated => ", escalated",
         Occasion.SeverityRaised => ", severity raised",
         Occasion.SnoozeEnded => " again (its snooze ended)",
+        Occasion.QuietEnded => " (it was hidden until now)",
         _ => "",
     };
 

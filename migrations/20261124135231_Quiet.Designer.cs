@@ -14,8 +14,8 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Incidents.Migrations
 {
     [DbContext(typeof(IncidentsDbContext))]
-    [Migration("20261124134854_Users")]
-    partial class Users
+    [Migration("20261124135231_Quiet")]
+    partial class Quiet
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
@@ -343,6 +343,14 @@ namespace Incidents.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("firing_alerts");
 
+                    b.Property<Instant?>("FlappingSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("flapping_since");
+
+                    b.Property<string>("Flaps")
+                        .HasColumnType("text")
+                        .HasColumnName("flaps");
+
                     b.Property<Guid>("GroupId")
                         .HasColumnType("uuid")
                         .HasColumnName("group_id");
@@ -369,6 +377,18 @@ namespace Incidents.Migrations
                         .HasColumnType("text[]")
                         .HasColumnName("playbooks");
 
+                    b.Property<string>("QuietBy")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_by");
+
+                    b.Property<string>("QuietRule")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_rule");
+
+                    b.Property<Instant?>("QuietSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("quiet_since");
+
                     b.PrimitiveCollection<string[]>("Receivers")
                         .IsRequired()
                         .HasColumnType("text[]")
@@ -394,6 +414,10 @@ namespace Incidents.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("revision");
 
+                    b.Property<Instant?>("SettleFlappingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("settle_flapping_at");
+
                     b.Property<string>("Severity")
                         .IsRequired()
                         .HasColumnType("text")
@@ -412,9 +436,9 @@ namespace Incidents.Migrations
                         .HasColumnType("text")
                         .HasColumnName("state");
 
-                    b.Property<string>("Team")
-                        .HasColumnType("text")
-                        .HasColumnName("team");
+                    b.Property<long?>("StormNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storm_number");
 
                     b.Property<string>("Title")
                         .IsRequired()
@@ -440,9 +464,21 @@ namespace Incidents.Migrations
                     b.HasKey("Number")
                         .HasName("pk_incidents");
 
+                    b.HasIndex("QuietRule")
+                        .HasDatabaseName("ix_incidents_quiet_rule")
+                        .HasFilter("quiet_rule is not null");
+
+                    b.HasIndex("SettleFlappingAt")
+                        .HasDatabaseName("ix_incidents_settle_flapping_at")
+                        .HasFilter("settle_flapping_at is not null");
+
                     b.HasIndex("SnoozedUntil")
                         .HasDatabaseName("ix_incidents_snoozed_until")
                         .HasFilter("snoozed_until is not null");
+
+                    b.HasIndex("StormNumber")
+                        .HasDatabaseName("ix_incidents_storm_number")
+                        .HasFilter("storm_number is not null");
 
                     b.HasIndex("VerifyResolveAt")
                         .HasDatabaseName("ix_incidents_verify_resolve_at")
@@ -642,6 +678,18 @@ namespace Incidents.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("missing_since");
 
+                    b.Property<string>("MutedRule")
+                        .HasColumnType("text")
+                        .HasColumnName("muted_rule");
+
+                    b.Property<Instant?>("MutedSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_since");
+
+                    b.Property<Instant?>("MutedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_until");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text")
@@ -727,6 +775,10 @@ namespace Incidents.Migrations
                     b.HasIndex("IncidentNumber")
                         .HasDatabaseName("ix_alerts_incident_number")
                         .HasFilter("incident_number is not null");
+
+                    b.HasIndex("MutedUntil")
+                        .HasDatabaseName("ix_alerts_muted_until")
+                        .HasFilter("status = 'firing' and outcome = 'suppressed' and muted_until is not null");
 
                     b.HasIndex("NoticeId")
                         .HasDatabaseName("ix_alerts_notice_id")
@@ -1237,6 +1289,255 @@ namespace Incidents.Migrations
                     b.ToTable("heartbeat_watch", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.Routing.InhibitionSourceRow", b =>
+                {
+                    b.Property<Guid>("RuleId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("rule_id");
+
+                    b.Property<Guid>("EqualId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("equal_id");
+
+                    b.Property<long>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<bool>("IsTarget")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_target");
+
+                    b.HasKey("RuleId", "EqualId", "AlertId")
+                        .HasName("pk_inhibition_sources");
+
+                    b.HasIndex("AlertId")
+                        .HasDatabaseName("ix_inhibition_sources_alert_id");
+
+                    b.ToTable("inhibition_sources", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.MutingRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<long?>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("How")
+                        .HasColumnType("text")
+                        .HasColumnName("how");
+
+                    b.Property<long?>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<string>("Rule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("rule");
+
+                    b.Property<bool>("WouldPage")
+                        .HasColumnType("boolean")
+                        .HasColumnName("would_page");
+
+                    b.HasKey("Id")
+                        .HasName("pk_mutings");
+
+                    b.HasIndex("BeganAt")
+                        .HasDatabaseName("ix_mutings_began_at");
+
+                    b.HasIndex(new[] { "AlertId" }, "ix_mutings_open_alert")
+                        .HasDatabaseName("ix_mutings_alert_id")
+                        .HasFilter("ended_at is null and alert_id is not null");
+
+                    b.HasIndex(new[] { "IncidentNumber" }, "ix_mutings_open_incident")
+                        .HasDatabaseName("ix_mutings_incident_number")
+                        .HasFilter("ended_at is null and incident_number is not null");
+
+                    b.ToTable("mutings", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.SilenceRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("EndedBy")
+                        .HasColumnType("text")
+                        .HasColumnName("ended_by");
+
+                    b.Property<Instant?>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<int>("MirrorAttempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("mirror_attempts");
+
+                    b.Property<string>("MirrorDetail")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_detail");
+
+                    b.Property<Instant?>("MirrorDueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("mirror_due_at");
+
+                    b.Property<string>("MirrorState")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_state");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.Property<string>("UpstreamId")
+                        .HasColumnType("text")
+                        .HasColumnName("upstream_id");
+
+                    b.Property<string>("Windows")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("windows");
+
+                    b.HasKey("Id")
+                        .HasName("pk_silences");
+
+                    b.HasIndex("EndsAt")
+                        .HasDatabaseName("ix_silences_ends_at")
+                        .HasFilter("ended_at is null");
+
+                    b.HasIndex("MirrorDueAt")
+                        .HasDatabaseName("ix_silences_mirror_due_at")
+                        .HasFilter("mirror_due_at is not null");
+
+                    b.ToTable("silences", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.StormRow", b =>
+                {
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant>("CalmAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("calm_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<long>("Told")
+                        .HasColumnType("bigint")
+                        .HasColumnName("told");
+
+                    b.HasKey("IncidentNumber")
+                        .HasName("pk_storms");
+
+                    b.HasIndex(new[] { "EndedAt" }, "ix_storms_open")
+                        .HasDatabaseName("ix_storms_ended_at")
+                        .HasFilter("ended_at is null");
+
+                    b.ToTable("storms", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.UpstreamSilenceRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Comment")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("comment");
+
+                    b.Property<Instant>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.PrimitiveCollection<string[]>("Hidden")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("hidden");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<Instant>("ReadAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("read_at");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_upstream_silences");
+
+                    b.ToTable("upstream_silences", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>
                 {
                     b.Property<LocalDate>("Day")
@@ -1349,24 +1650,6 @@ namespace Incidents.Migrations
                         .HasColumnType("character varying(16)")
                         .HasColumnName("prefix");
 
-                    b.Property<byte[]>("PreviousHash")
-                        .HasColumnType("bytea")
-                        .HasColumnName("previous_hash");
-
-                    b.Property<string>("PreviousPrefix")
-                        .HasMaxLength(16)
-                        .HasColumnType("character varying(16)")
-                        .HasColumnName("previous_prefix");
-
-                    b.Property<Instant?>("PreviousUntil")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("previous_until");
-
-                    b.PrimitiveCollection<string[]>("RetiredPrefixes")
-                        .IsRequired()
-                        .HasColumnType("text[]")
-                        .HasColumnName("retired_prefixes");
-
                     b.Property<Instant?>("RevokedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("revoked_at");
@@ -1380,11 +1663,6 @@ namespace Incidents.Migrations
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
                         .HasColumnName("source");
-
-                    b.Property<string>("Team")
-                        .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("team");
 
                     b.HasKey("Id")
                         .HasName("pk_api_keys");
@@ -1508,269 +1786,6 @@ namespace Incidents.Migrations
                     b.ToTable("idempotency_records", (string)null);
                 });
 
-            modelBuilder.Entity("Incidents.Server.Web.Membership", b =>
-                {
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.Property<string>("Team")
-                        .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("team");
-
-                    b.Property<string>("Role")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("role");
-
-                    b.HasKey("UserId", "Team")
-                        .HasName("pk_memberships");
-
-                    b.HasIndex("Team")
-                        .HasDatabaseName("ix_memberships_team");
-
-                    b.ToTable("memberships", (string)null);
-                });
-
-            modelBuilder.Entity("Incidents.Server.Web.Session", b =>
-                {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
-
-                    b.Property<string>("Browser")
-                        .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("browser");
-
-                    b.Property<Instant>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("created_at");
-
-                    b.Property<Instant>("LastSeenAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("last_seen_at");
-
-                    b.Property<string>("Method")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("method");
-
-                    b.Property<IPAddress>("RemoteAddress")
-                        .HasColumnType("inet")
-                        .HasColumnName("remote_address");
-
-                    b.Property<Instant?>("RevokedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("revoked_at");
-
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.HasKey("Id")
-                        .HasName("pk_sessions");
-
-                    b.HasIndex("UserId", "CreatedAt")
-                        .HasDatabaseName("ix_sessions_user_id_created_at");
-
-                    b.ToTable("sessions", (string)null);
-                });
-
-            modelBuilder.Entity("Incidents.Server.Web.User", b =>
-                {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
-
-                    b.Property<int>("AccessFailedCount")
-                        .HasColumnType("integer")
-                        .HasColumnName("access_failed_count");
-
-                    b.Property<string>("ConcurrencyStamp")
-                        .IsConcurrencyToken()
-                        .HasColumnType("text")
-                        .HasColumnName("concurrency_stamp");
-
-                    b.Property<Instant>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("created_at");
-
-                    b.Property<Instant?>("DisabledAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("disabled_at");
-
-                    b.Property<string>("DisplayName")
-                        .IsRequired()
-                        .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("display_name");
-
-                    b.Property<string>("Email")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("email");
-
-                    b.Property<bool>("EmailConfirmed")
-                        .HasColumnType("boolean")
-                        .HasColumnName("email_confirmed");
-
-                    b.Property<bool>("LockoutEnabled")
-                        .HasColumnType("boolean")
-                        .HasColumnName("lockout_enabled");
-
-                    b.Property<DateTimeOffset?>("LockoutEnd")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("lockout_end");
-
-                    b.Property<string>("NormalizedEmail")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("normalized_email");
-
-                    b.Property<string>("NormalizedUserName")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("normalized_user_name");
-
-                    b.Property<string>("PasswordHash")
-                        .HasColumnType("text")
-                        .HasColumnName("password_hash");
-
-                    b.Property<string>("Person")
-                        .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("person");
-
-                    b.Property<string>("SecurityStamp")
-                        .HasColumnType("text")
-                        .HasColumnName("security_stamp");
-
-                    b.Property<bool>("TwoFactorEnabled")
-                        .HasColumnType("boolean")
-                        .HasColumnName("two_factor_enabled");
-
-                    b.Property<string>("UserName")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("user_name");
-
-                    b.HasKey("Id")
-                        .HasName("pk_users");
-
-                    b.HasIndex("NormalizedEmail")
-                        .IsUnique()
-                        .HasDatabaseName("ix_users_normalized_email");
-
-                    b.HasIndex("NormalizedUserName")
-                        .IsUnique()
-                        .HasDatabaseName("ix_users_normalized_user_name");
-
-                    b.ToTable("users", (string)null);
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserClaim<System.Guid>", b =>
-                {
-                    b.Property<int>("Id")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
-                        .HasColumnName("id");
-
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
-
-                    b.Property<string>("ClaimType")
-                        .HasColumnType("text")
-                        .HasColumnName("claim_type");
-
-                    b.Property<string>("ClaimValue")
-                        .HasColumnType("text")
-                        .HasColumnName("claim_value");
-
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.HasKey("Id")
-                        .HasName("pk_user_claims");
-
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_user_claims_user_id");
-
-                    b.ToTable("user_claims", (string)null);
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserLogin<System.Guid>", b =>
-                {
-                    b.Property<string>("LoginProvider")
-                        .HasColumnType("text")
-                        .HasColumnName("login_provider");
-
-                    b.Property<string>("ProviderKey")
-                        .HasColumnType("text")
-                        .HasColumnName("provider_key");
-
-                    b.Property<string>("ProviderDisplayName")
-                        .HasColumnType("text")
-                        .HasColumnName("provider_display_name");
-
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.HasKey("LoginProvider", "ProviderKey")
-                        .HasName("pk_user_logins");
-
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_user_logins_user_id");
-
-                    b.ToTable("user_logins", (string)null);
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserPasskey<System.Guid>", b =>
-                {
-                    b.Property<byte[]>("CredentialId")
-                        .HasMaxLength(1024)
-                        .HasColumnType("bytea")
-                        .HasColumnName("credential_id");
-
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.HasKey("CredentialId")
-                        .HasName("pk_user_passkeys");
-
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_user_passkeys_user_id");
-
-                    b.ToTable("user_passkeys", (string)null);
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserToken<System.Guid>", b =>
-                {
-                    b.Property<Guid>("UserId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("user_id");
-
-                    b.Property<string>("LoginProvider")
-                        .HasColumnType("text")
-                        .HasColumnName("login_provider");
-
-                    b.Property<string>("Name")
-                        .HasColumnType("text")
-                        .HasColumnName("name");
-
-                    b.Property<string>("Value")
-                        .HasColumnType("text")
-                        .HasColumnName("value");
-
-                    b.HasKey("UserId", "LoginProvider", "Name")
-                        .HasName("pk_user_tokens");
-
-                    b.ToTable("user_tokens", (string)null);
-                });
-
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
                 {
                     b.HasOne("Incidents.Domain.Alerts.Heartbeat", null)
@@ -1779,109 +1794,6 @@ namespace Incidents.Migrations
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_heartbeat_gaps_heartbeats_heartbeat_id");
-                });
-
-            modelBuilder.Entity("Incidents.Server.Web.Membership", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_memberships_user_user_id");
-                });
-
-            modelBuilder.Entity("Incidents.Server.Web.Session", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_sessions_user_user_id");
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserClaim<System.Guid>", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_user_claims_user_user_id");
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserLogin<System.Guid>", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_user_logins_user_user_id");
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserPasskey<System.Guid>", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_user_passkeys_users_user_id");
-
-                    b.OwnsOne("Microsoft.AspNetCore.Identity.IdentityPasskeyData", "Data", b1 =>
-                        {
-                            b1.Property<byte[]>("IdentityUserPasskeyCredentialId");
-
-                            b1.Property<byte[]>("AttestationObject")
-                                .IsRequired();
-
-                            b1.Property<byte[]>("ClientDataJson")
-                                .IsRequired();
-
-                            b1.Property<DateTimeOffset>("CreatedAt");
-
-                            b1.Property<bool>("IsBackedUp");
-
-                            b1.Property<bool>("IsBackupEligible");
-
-                            b1.Property<bool>("IsUserVerified");
-
-                            b1.Property<string>("Name");
-
-                            b1.Property<byte[]>("PublicKey")
-                                .IsRequired();
-
-                            b1.Property<long>("SignCount");
-
-                            b1.PrimitiveCollection<string>("Transports");
-
-                            b1.HasKey("IdentityUserPasskeyCredentialId");
-
-                            b1.ToTable("user_passkeys");
-
-                            b1
-                                .ToJson("data")
-                                .HasColumnType("jsonb");
-
-                            b1.WithOwner()
-                                .HasForeignKey("IdentityUserPasskeyCredentialId")
-                                .HasConstraintName("fk_user_passkeys_user_passkeys_credential_id");
-                        });
-
-                    b.Navigation("Data")
-                        .IsRequired();
-                });
-
-            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserToken<System.Guid>", b =>
-                {
-                    b.HasOne("Incidents.Server.Web.User", null)
-                        .WithMany()
-                        .HasForeignKey("UserId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_user_tokens_users_user_id");
                 });
 #pragma warning restore 612, 618
         }
