@@ -340,6 +340,14 @@ namespace Incidents.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("firing_alerts");
 
+                    b.Property<Instant?>("FlappingSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("flapping_since");
+
+                    b.Property<string>("Flaps")
+                        .HasColumnType("text")
+                        .HasColumnName("flaps");
+
                     b.Property<Guid>("GroupId")
                         .HasColumnType("uuid")
                         .HasColumnName("group_id");
@@ -366,6 +374,18 @@ namespace Incidents.Migrations
                         .HasColumnType("text[]")
                         .HasColumnName("playbooks");
 
+                    b.Property<string>("QuietBy")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_by");
+
+                    b.Property<string>("QuietRule")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_rule");
+
+                    b.Property<Instant?>("QuietSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("quiet_since");
+
                     b.PrimitiveCollection<string[]>("Receivers")
                         .IsRequired()
                         .HasColumnType("text[]")
@@ -391,6 +411,10 @@ namespace Incidents.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("revision");
 
+                    b.Property<Instant?>("SettleFlappingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("settle_flapping_at");
+
                     b.Property<string>("Severity")
                         .IsRequired()
                         .HasColumnType("text")
@@ -408,6 +432,10 @@ namespace Incidents.Migrations
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("state");
+
+                    b.Property<long?>("StormNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storm_number");
 
                     b.Property<string>("Title")
                         .IsRequired()
@@ -433,9 +461,21 @@ namespace Incidents.Migrations
                     b.HasKey("Number")
                         .HasName("pk_incidents");
 
+                    b.HasIndex("QuietRule")
+                        .HasDatabaseName("ix_incidents_quiet_rule")
+                        .HasFilter("quiet_rule is not null");
+
+                    b.HasIndex("SettleFlappingAt")
+                        .HasDatabaseName("ix_incidents_settle_flapping_at")
+                        .HasFilter("settle_flapping_at is not null");
+
                     b.HasIndex("SnoozedUntil")
                         .HasDatabaseName("ix_incidents_snoozed_until")
                         .HasFilter("snoozed_until is not null");
+
+                    b.HasIndex("StormNumber")
+                        .HasDatabaseName("ix_incidents_storm_number")
+                        .HasFilter("storm_number is not null");
 
                     b.HasIndex("VerifyResolveAt")
                         .HasDatabaseName("ix_incidents_verify_resolve_at")
@@ -520,10 +560,6 @@ namespace Incidents.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_notices_group_id")
                         .HasFilter("closed_at is null");
-
-                    b.HasIndex(new[] { "OpenedAt" }, "ix_notices_of_people")
-                        .HasDatabaseName("ix_notices_opened_at")
-                        .HasFilter("closed_at is null and group_key like '@%'");
 
                     b.ToTable("notices", (string)null);
                 });
@@ -639,6 +675,18 @@ namespace Incidents.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("missing_since");
 
+                    b.Property<string>("MutedRule")
+                        .HasColumnType("text")
+                        .HasColumnName("muted_rule");
+
+                    b.Property<Instant?>("MutedSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_since");
+
+                    b.Property<Instant?>("MutedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_until");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text")
@@ -724,6 +772,10 @@ namespace Incidents.Migrations
                     b.HasIndex("IncidentNumber")
                         .HasDatabaseName("ix_alerts_incident_number")
                         .HasFilter("incident_number is not null");
+
+                    b.HasIndex("MutedUntil")
+                        .HasDatabaseName("ix_alerts_muted_until")
+                        .HasFilter("status = 'firing' and outcome = 'suppressed' and muted_until is not null");
 
                     b.HasIndex("NoticeId")
                         .HasDatabaseName("ix_alerts_notice_id")
@@ -1004,10 +1056,6 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_deliveries_lease_until")
                         .HasFilter("state = 'sending'");
 
-                    b.HasIndex(new[] { "NoticeId" }, "ix_deliveries_to_people")
-                        .HasDatabaseName("ix_deliveries_notice_id")
-                        .HasFilter("notice_id is not null and receiver like '@%'");
-
                     b.HasIndex(new[] { "ThreadId" }, "ux_deliveries_queued")
                         .IsUnique()
                         .HasDatabaseName("ix_deliveries_thread_id")
@@ -1117,73 +1165,6 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
-            modelBuilder.Entity("Incidents.Server.OnCall.EscalationRow", b =>
-                {
-                    b.Property<long>("Number")
-                        .HasColumnType("bigint")
-                        .HasColumnName("number");
-
-                    b.Property<Instant?>("DueAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("due_at");
-
-                    b.Property<string>("Policy")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("policy");
-
-                    b.Property<long?>("RemainingMs")
-                        .HasColumnType("bigint")
-                        .HasColumnName("remaining_ms");
-
-                    b.Property<long>("Revision")
-                        .HasColumnType("bigint")
-                        .HasColumnName("revision");
-
-                    b.Property<int>("Round")
-                        .HasColumnType("integer")
-                        .HasColumnName("round");
-
-                    b.Property<bool>("RoundReached")
-                        .HasColumnType("boolean")
-                        .HasColumnName("round_reached");
-
-                    b.Property<int>("Run")
-                        .HasColumnType("integer")
-                        .HasColumnName("run");
-
-                    b.Property<string>("Snapshot")
-                        .IsRequired()
-                        .HasColumnType("jsonb")
-                        .HasColumnName("snapshot");
-
-                    b.Property<string>("Status")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("status");
-
-                    b.Property<int>("Step")
-                        .HasColumnType("integer")
-                        .HasColumnName("step");
-
-                    b.Property<string>("StoppedReason")
-                        .HasColumnType("text")
-                        .HasColumnName("stopped_reason");
-
-                    b.HasKey("Number")
-                        .HasName("pk_escalations");
-
-                    b.HasIndex("DueAt")
-                        .HasDatabaseName("ix_escalations_due_at")
-                        .HasFilter("due_at is not null");
-
-                    b.HasIndex(new[] { "Number" }, "ix_escalations_ended")
-                        .HasDatabaseName("ix_escalations_number")
-                        .HasFilter("status = 'ended'");
-
-                    b.ToTable("escalations", (string)null);
-                });
-
             modelBuilder.Entity("Incidents.Server.OnCall.OverrideRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1240,76 +1221,6 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_on_call_overrides_ends_at");
 
                     b.ToTable("on_call_overrides", (string)null);
-                });
-
-            modelBuilder.Entity("Incidents.Server.OnCall.PageRow", b =>
-                {
-                    b.Property<long>("IncidentNumber")
-                        .HasColumnType("bigint")
-                        .HasColumnName("incident_number");
-
-                    b.Property<int>("Run")
-                        .HasColumnType("integer")
-                        .HasColumnName("run");
-
-                    b.Property<int>("Round")
-                        .HasColumnType("integer")
-                        .HasColumnName("round");
-
-                    b.Property<int>("Step")
-                        .HasColumnType("integer")
-                        .HasColumnName("step");
-
-                    b.Property<string>("Person")
-                        .HasColumnType("text")
-                        .HasColumnName("person");
-
-                    b.Property<int>("Begun")
-                        .HasColumnType("integer")
-                        .HasColumnName("begun");
-
-                    b.Property<long?>("BundledIn")
-                        .HasColumnType("bigint")
-                        .HasColumnName("bundled_in");
-
-                    b.Property<string>("Contacts")
-                        .IsRequired()
-                        .HasColumnType("jsonb")
-                        .HasColumnName("contacts");
-
-                    b.Property<Instant?>("DueAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("due_at");
-
-                    b.PrimitiveCollection<string[]>("Failed")
-                        .IsRequired()
-                        .HasColumnType("text[]")
-                        .HasColumnName("failed");
-
-                    b.Property<Instant>("StartedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("started_at");
-
-                    b.Property<string>("Status")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("status");
-
-                    b.HasKey("IncidentNumber", "Run", "Round", "Step", "Person")
-                        .HasName("pk_pages");
-
-                    b.HasIndex("BundledIn")
-                        .HasDatabaseName("ix_pages_bundled_in")
-                        .HasFilter("bundled_in is not null");
-
-                    b.HasIndex("DueAt")
-                        .HasDatabaseName("ix_pages_due_at")
-                        .HasFilter("due_at is not null");
-
-                    b.HasIndex(new[] { "Person", "StartedAt" }, "ix_pages_of_person")
-                        .HasDatabaseName("ix_pages_person_started_at");
-
-                    b.ToTable("pages", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
@@ -1373,6 +1284,255 @@ namespace Incidents.Migrations
                         .HasName("pk_heartbeat_watch");
 
                     b.ToTable("heartbeat_watch", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.InhibitionSourceRow", b =>
+                {
+                    b.Property<Guid>("RuleId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("rule_id");
+
+                    b.Property<Guid>("EqualId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("equal_id");
+
+                    b.Property<long>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<bool>("IsTarget")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_target");
+
+                    b.HasKey("RuleId", "EqualId", "AlertId")
+                        .HasName("pk_inhibition_sources");
+
+                    b.HasIndex("AlertId")
+                        .HasDatabaseName("ix_inhibition_sources_alert_id");
+
+                    b.ToTable("inhibition_sources", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.MutingRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<long?>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("How")
+                        .HasColumnType("text")
+                        .HasColumnName("how");
+
+                    b.Property<long?>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<string>("Rule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("rule");
+
+                    b.Property<bool>("WouldPage")
+                        .HasColumnType("boolean")
+                        .HasColumnName("would_page");
+
+                    b.HasKey("Id")
+                        .HasName("pk_mutings");
+
+                    b.HasIndex("BeganAt")
+                        .HasDatabaseName("ix_mutings_began_at");
+
+                    b.HasIndex(new[] { "AlertId" }, "ix_mutings_open_alert")
+                        .HasDatabaseName("ix_mutings_alert_id")
+                        .HasFilter("ended_at is null and alert_id is not null");
+
+                    b.HasIndex(new[] { "IncidentNumber" }, "ix_mutings_open_incident")
+                        .HasDatabaseName("ix_mutings_incident_number")
+                        .HasFilter("ended_at is null and incident_number is not null");
+
+                    b.ToTable("mutings", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.SilenceRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("EndedBy")
+                        .HasColumnType("text")
+                        .HasColumnName("ended_by");
+
+                    b.Property<Instant?>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<int>("MirrorAttempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("mirror_attempts");
+
+                    b.Property<string>("MirrorDetail")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_detail");
+
+                    b.Property<Instant?>("MirrorDueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("mirror_due_at");
+
+                    b.Property<string>("MirrorState")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_state");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.Property<string>("UpstreamId")
+                        .HasColumnType("text")
+                        .HasColumnName("upstream_id");
+
+                    b.Property<string>("Windows")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("windows");
+
+                    b.HasKey("Id")
+                        .HasName("pk_silences");
+
+                    b.HasIndex("EndsAt")
+                        .HasDatabaseName("ix_silences_ends_at")
+                        .HasFilter("ended_at is null");
+
+                    b.HasIndex("MirrorDueAt")
+                        .HasDatabaseName("ix_silences_mirror_due_at")
+                        .HasFilter("mirror_due_at is not null");
+
+                    b.ToTable("silences", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.StormRow", b =>
+                {
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant>("CalmAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("calm_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<long>("Told")
+                        .HasColumnType("bigint")
+                        .HasColumnName("told");
+
+                    b.HasKey("IncidentNumber")
+                        .HasName("pk_storms");
+
+                    b.HasIndex(new[] { "EndedAt" }, "ix_storms_open")
+                        .HasDatabaseName("ix_storms_ended_at")
+                        .HasFilter("ended_at is null");
+
+                    b.ToTable("storms", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.UpstreamSilenceRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Comment")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("comment");
+
+                    b.Property<Instant>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.PrimitiveCollection<string[]>("Hidden")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("hidden");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<Instant>("ReadAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("read_at");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_upstream_silences");
+
+                    b.ToTable("upstream_silences", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>

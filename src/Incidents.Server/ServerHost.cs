@@ -53,6 +53,7 @@ internal static class ServerHost
         app.MapWeb();
         app.MapConfiguration();
         app.MapAlerts();
+        app.MapRouting();
         app.MapResponse();
         app.MapNotifications();
         app.MapPostMortems();

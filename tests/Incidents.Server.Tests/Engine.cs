@@ -224,8 +224,10 @@ internal sealed class Engine : IAsyncDisposable
         while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
+        await RunAsync<WatchStorms>();
         await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
+        await RunAsync<MirrorSilences>();
         await RunAsync<FailOverDue>();
         await Services.GetRequiredService<DeliverDue>().SettleAsync(TimeSpan.Zero);
         do

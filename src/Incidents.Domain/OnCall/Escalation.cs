@@ -10,6 +10,9 @@ namespace Incidents.Domain.OnCall;
 /// </summary>
 public sealed record Escalation
 {
+    /// <summary>While it is held it is looked at again so often.</summary>
+    private static readonly Duration LookAgain = Duration.FromMinutes(1);
+
     /// <summary>A new round begins at least this long after the last step of the one before.</summary>
     private static readonly Duration ShortestRound = Duration.FromMinutes(1);
 
@@ -112,6 +115,7 @@ public sealed record Escalation
         return Status switch
         {
             EscalationStatus.Acknowledged => Resume(now, EscalationEventKind.AckTimedOut, $"Not resolved within {Words(Policy.AckTimeout ?? Duration.Zero)} of the acknowledgement; escalation goes on"),
+            EscalationStatus.Held => Release(now),
             EscalationStatus.Snoozed => Resume(now, EscalationEventKind.SnoozeEnded, "The snooze ended; escalation goes on"),
             _ => new EscalationMove(
                 this with { Status = EscalationStatus.Ended, DueAt = null, StoppedReason = "the policy is at its end" },
@@ -132,6 +136,17 @@ public sealed record Escalation
     public EscalationMove Snooze(string by, Instant until, Instant now) => Status == EscalationStatus.Stopped || until <= now ? Nothing : new EscalationMove(
         this with { Status = EscalationStatus.Snoozed, Remaining = Left(now), DueAt = until, StoppedReason = $"snoozed by {by}" },
         [new EscalationEvent(EscalationEventKind.Snoozed, $"Escalation snoozed by {by} until {until.ToString("uuuu-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}.")]);
+
+    /// <summary>Nobody is to hear of the incident just now: what was left is kept. It is due again in a while, so that it cannot be forgotten.</summary>
+    public EscalationMove Hold(string reason, Instant now) => Status switch
+    {
+        EscalationStatus.Running or EscalationStatus.Held => new EscalationMove(this with { Status = EscalationStatus.Held, Remaining = Left(now), DueAt = now + LookAgain, StoppedReason = reason }, []),
+        EscalationStatus.Acknowledged when IsDue(now) => new EscalationMove(this with { DueAt = now + LookAgain }, []),
+        _ => Nothing,
+    };
+
+    /// <summary>What held it is over: it goes on with what was left.</summary>
+    public EscalationMove Release(Instant now) => Status == EscalationStatus.Held ? Resume(now, EscalationEventKind.Resumed, "Nothing holds it back any more; escalation goes on") : Nothing;
 
     /// <summary>
     /// Nobody whom this step told could be reached at all: what comes next is due at once, unless it has come already. A new round keeps its wait, for the same would happen again.
@@ -195,6 +210,9 @@ public static class EscalationStatus
     public const string Running = "running";
     public const string Acknowledged = "acknowledged";
     public const string Snoozed = "snoozed";
+
+    /// <summary>A silence, a window or another alert hides the incident, or a storm's incident speaks for it.</summary>
+    public const string Held = "held";
 
     /// <summary>Every step has fired and nobody has it.</summary>
     public const string Ended = "ended";

@@ -72,4 +72,9 @@ public static class EntryKind
     public const string DeliveryFellOver = "delivery_fell_over";
     public const string DeliveryRecovered = "delivery_recovered";
     public const string ManualReview = "manual_review";
+    public const string Hidden = "hidden";
+    public const string HiddenEnded = "hidden_ended";
+    public const string Flapping = "flapping";
+    public const string Settled = "settled";
+    public const string Storm = "storm";
 }

@@ -48,6 +48,11 @@ internal static class Code
     public const string DuplicateInterval = "IR304";
     public const string UnusedInterval = "IR305";
 
+    // What hides alerts
+    public const string DuplicateRule = "IR351";
+    public const string CircularDependency = "IR352";
+    public const string HidesItself = "IR353";
+
     // Severities
     public const string WordTwice = "IR401";
 

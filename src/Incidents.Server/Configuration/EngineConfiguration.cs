@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Incidents.Domain.Alerts;
 using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
@@ -21,6 +22,9 @@ internal sealed record EngineConfiguration
     public required FrozenDictionary<string, Receiver> Receivers { get; init; }
 
     public required IncidentRules Incidents { get; init; }
+
+    /// <summary>Inhibition rules, and those that dependencies between services make; usually none.</summary>
+    public ImmutableArray<InhibitionRule> Inhibitions { get; init; } = [];
 
     /// <summary>Alerts whose silence is the alarm.</summary>
     public IReadOnlyList<Watchdog> Watchdogs { get; init; } = [Watchdog.Usual];

@@ -66,7 +66,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         IReadOnlyList<string> files = [path, onCallPath, .. reading.SecretFiles.Concat(onCallReading?.SecretFiles ?? []).Distinct(StringComparer.Ordinal)];
         if (entry is null || onCall is null || problems.Any(p => !p.IsWarning)) return new ConfigurationReading(null, problems, files);
 
-        var (tree, receivers) = RoutingBuilder.Build(entry);
+        var (tree, receivers, inhibitions) = RoutingBuilder.Build(entry);
         return new ConfigurationReading(
             new EngineConfiguration
             {
@@ -74,6 +74,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 LoadedAt = clock.GetUtcNow().ToInstant(),
                 Routing = tree,
                 Receivers = receivers,
+                Inhibitions = inhibitions,
                 Incidents = entry.Incidents,
                 Watchdogs = entry.Watchdogs ?? [Watchdog.Usual],
                 Heartbeats = [.. entry.Heartbeats.Select(h => h.Value)],

@@ -88,7 +88,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome = 'suppressed' and a.outcome_reason is null),
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome not in ('opened', 'attached', 'suppressed', 'informed', 'duplicate', 'resolved')),
               (select count(*) from incidents i where i.state in ('triggered', 'acknowledged') and i.firing_alerts <> (select count(*) from alerts a where a.incident_number = i.number and a.status = 'firing' and a.outcome in ('opened', 'attached'))),
-              (select count(*) from incidents i cross join lateral unnest(i.receivers) r where i.opened_at >= $1 and i.opened_at < $2 and not exists (select 1 from deliveries d where d.incident_number = i.number and d.receiver = r)
+              (select count(*) from incidents i cross join lateral unnest(i.receivers) r where i.opened_at >= $1 and i.opened_at < $2 and i.storm_number is null and not exists (select 1 from deliveries d where d.incident_number = i.number and d.receiver = r)
                 and not exists (select 1 from notification_threads t where t.incident_number = i.number and t.receiver = r))
             """, Sql.P(query.Since), Sql.P(query.Until));
         batch.Add("select 'webhook', 'rcp_' || id, received_at, coalesce(reason, 'waits to be ingested') from inbox where state = 'pending' and received_at < $1 order by id limit $2", Sql.P(now - WebhookDeadline), Sql.P(MostNamed));

@@ -27,7 +27,7 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
     public async Task AddAsync(
         NpgsqlConnection connection, NpgsqlBatch writes, IReadOnlyList<IncidentChange> changes, EngineConfiguration configuration, HashSet<WorkSignal> wake, Instant now, CancellationToken cancellationToken)
     {
-        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
+        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Flapping or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
         if (news.Count == 0) return;
 
         // What opens has none yet.
@@ -87,6 +87,8 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
         if (occasions.Contains(Occasion.NextStep)) Take(at.EscalateNow(by, now));
         if (incident.State == IncidentState.Acknowledged)
             Take(incident.SnoozedUntil is { } until ? at.Snooze(by, until, now) : at.Acknowledge(incident.AcknowledgedBy ?? by, now));
+        else if (incident.IsQuiet && occasions.Contains(Occasion.Quieted)) Take(at.Hold($"hidden by {incident.QuietBy}", now));
+        else if (!incident.IsQuiet && incident.StormNumber is null && at.Status == EscalationStatus.Held) Take(at.Release(now));
         else if (at.Status == EscalationStatus.Snoozed && occasions.Contains(Occasion.SnoozeEnded)) Take((at with { DueAt = now }).Pass(now));
         else if (at.Status is EscalationStatus.Acknowledged or EscalationStatus.Snoozed) Take(at.Unacknowledge(by, now));
         return new EscalationMove(at, [.. events]);

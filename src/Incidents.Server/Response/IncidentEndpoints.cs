@@ -74,6 +74,7 @@ internal static class IncidentEndpoints
         [Description("Part of the title.")] string? q,
         [Description("Opened at or after, RFC 3339.")] string? since,
         [Description("Opened before, RFC 3339.")] string? until,
+        [Description("Number of the incident of a storm: those it speaks for.")] long? storm,
         HttpContext http, ISender sender, CancellationToken cancellationToken)
     {
         if (!page.TryRead<IncidentPosition>(List, out var limit, out var after, out var problem)) return problem;
@@ -82,7 +83,7 @@ internal static class IncidentEndpoints
         if (!Words.TryReadTime("since", since, out var from, out problem) || !Words.TryReadTime("until", until, out var to, out problem)) return problem;
         if (states.Contains("open", StringComparer.Ordinal)) states = [.. states.Where(s => s != "open").Union([IncidentState.Triggered, IncidentState.Acknowledged], StringComparer.Ordinal)];
 
-        var rows = await sender.Send(new ListIncidents(states, severities, assigned_to, q, from, to, after, limit + 1), cancellationToken);
+        var rows = await sender.Send(new ListIncidents(states, severities, assigned_to, q, from, to, after, limit + 1, storm), cancellationToken);
         return TypedResults.Ok(Page.Of(http, rows, limit, List, i => new IncidentPosition(i.OpenedAt, i.Number), IncidentShown.Of));
     }
 

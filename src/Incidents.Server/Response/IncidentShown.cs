@@ -66,6 +66,17 @@ internal sealed record IncidentShown
     /// <summary>The routing key its alerts share.</summary>
     public required string GroupKey { get; init; }
 
+    /// <summary>What hides all of it just now, in words: nobody is told until that is over. Null when nothing does.</summary>
+    public string? HiddenBy { get; init; }
+
+    public Instant? HiddenSince { get; init; }
+
+    /// <summary>Set while it comes and goes: it is held open until it has settled.</summary>
+    public Instant? FlappingSince { get; init; }
+
+    /// <summary>Number of the incident that speaks for it, because it opened in a storm.</summary>
+    public long? Storm { get; init; }
+
     /// <summary>Grows with each change; the entity tag is this number in quotes.</summary>
     public required long Revision { get; init; }
 
@@ -101,6 +112,10 @@ internal sealed record IncidentShown
         ManualReviewRequired = incident.ManualReviewRequired,
         AboutEngine = incident.AboutEngine,
         GroupKey = incident.GroupKey,
+        HiddenBy = incident.QuietBy,
+        HiddenSince = incident.QuietSince,
+        FlappingSince = incident.FlappingSince,
+        Storm = incident.StormNumber,
         Revision = incident.Revision,
         UpdatedAt = incident.UpdatedAt,
         TraceId = incident.TraceParent is { Length: >= 35 } trace ? trace[3..35] : null,

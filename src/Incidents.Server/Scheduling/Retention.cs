@@ -87,7 +87,11 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
             with gone as (delete from delivery_attempts where id in (select id from delivery_attempts where started_at < $1 order by id limit $2) returning 1)
             select count(*) from gone
             """, [Sql.P(now - Duration.FromDays(kept.AttemptDays)), Sql.P(Portion)], cancellationToken);
-        LogRemoved(webhooks, attempts);
+        var mutings = await RemoveAsync("""
+            with gone as (delete from mutings where id in (select id from mutings where began_at < $1 and ended_at is not null order by began_at limit $2) returning 1)
+            select count(*) from gone
+            """, [Sql.P(now - Duration.FromDays(Math.Max(31, kept.AttemptDays))), Sql.P(Portion)], cancellationToken);
+        LogRemoved(webhooks, attempts, mutings);
     }
 
     private async Task<long> RemoveAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
@@ -103,8 +107,8 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks and {Attempts} delivery attempts")]
-    private partial void LogRemoved(long webhooks, long attempts);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts and {Mutings} records of what was hidden")]
+    private partial void LogRemoved(long webhooks, long attempts, long mutings);
 }
 
 /// <summary>Once a day, on one replica.</summary>

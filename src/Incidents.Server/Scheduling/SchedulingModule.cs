@@ -12,5 +12,6 @@ internal static class SchedulingModule
         .AddSingleton<EscalationSignal>()
         .AddSingleton<PageSignal>()
         .AddSingleton<ChangeSignal>()
+        .AddSingleton<MuteSignal>()
         .AddScoped<IReadinessCheck, WorkersReadiness>();
 }

@@ -29,6 +29,7 @@ internal static class UiModule
         app.MapAssets();
         app.MapSignIn();
         app.MapIncidentPages();
+        app.MapSilencePages();
         app.MapLive();
     }
 }

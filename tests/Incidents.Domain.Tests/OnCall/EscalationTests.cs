@@ -139,6 +139,17 @@ public sealed class EscalationTests
     }
 
     [Test]
+    public void What_is_held_keeps_what_was_left_and_cannot_be_forgotten()
+    {
+        var held = Pass(Three(), 0, 0).After.Hold("hidden", At(2)).After;
+
+        Assert.That((held.Status, held.Remaining, held.DueAt), Is.EqualTo((EscalationStatus.Held, Duration.FromMinutes(3), At(3))));
+        Assert.That(held.Hold("hidden", At(3)).After.Remaining, Is.EqualTo(Duration.FromMinutes(3)), "held again");
+        Assert.That(Pass(held.Release(At(10)).After, 10, 13).Log, Is.EqualTo(["13 bo"]));
+        Assert.That(Pass(held.Acknowledge("Ana", At(4)).After.Unacknowledge("Ana", At(5)).After, 5, 8).Log, Is.EqualTo(["8 bo"]));
+    }
+
+    [Test]
     public void Each_beginning_has_a_key_of_its_own()
     {
         var ended = Pass(Three(), 0, 30).After;

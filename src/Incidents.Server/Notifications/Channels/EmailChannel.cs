@@ -296,6 +296,7 @@ internal static class EmailLayout
         Occasion.AckTimedOut => " again (acknowledged too long ago)",
         Occasion.SeverityRaised => ", severity raised",
         Occasion.SnoozeEnded => " again (its snooze ended)",
+        Occasion.QuietEnded => " (it was hidden until now)",
         _ => "",
     };
 
