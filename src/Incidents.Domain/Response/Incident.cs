@@ -104,6 +104,9 @@ public sealed class Incident
 
     public string[] Playbooks { get; private set; } = [];
 
+    /// <summary>Key of the team it belongs to, by routing; null: it is everybody's.</summary>
+    public string? Team { get; private set; }
+
     /// <summary>Nothing automatic can help: a person must look.</summary>
     public bool ManualReviewRequired { get; private set; }
 
@@ -197,6 +200,7 @@ public sealed class Incident
         Revision = stored.Revision,
         UpdatedAt = stored.UpdatedAt,
         TraceParent = stored.TraceParent,
+        Team = stored.Team,
         QuietRule = stored.QuietRule,
         QuietBy = stored.QuietBy,
         QuietSince = stored.QuietSince,
@@ -226,6 +230,7 @@ public sealed class Incident
             FiringAlerts = 1,
             TotalAlerts = 1,
             TraceParent = traceParent,
+            Team = decision.Team,
         };
         incident.Note(now, EntryKind.Opened, $"Opened by {first.Name} as {decision.Severity}, by {decision.Path.LastOrDefault() ?? "the engine"}.", Actor.Alertmanager);
         if (incident.ManualReviewRequired) incident.Note(now, EntryKind.ManualReview, "Manual review required: no playbook is configured for it.", Actor.Engine);
@@ -250,6 +255,7 @@ public sealed class Incident
             Playbooks = [.. decision.Playbooks],
             AboutEngine = aboutEngine,
             TraceParent = traceParent,
+            Team = decision.Team,
         };
         incident.Note(now, EntryKind.Opened, $"Opened by {by.Name} as {decision.Severity}.", by);
         return incident;

@@ -63,6 +63,8 @@ public sealed record StoredIncident
 
     public required string? TraceParent { get; init; }
 
+    public required string? Team { get; init; }
+
     public string? QuietRule { get; init; }
 
     public string? QuietBy { get; init; }

@@ -31,6 +31,9 @@ public sealed record Route
 
     public BySeverity<ImmutableArray<string>?> Playbooks { get; init; }
 
+    /// <summary>Key of the team whose incidents these are. The empty string means none, where null means what the parent says.</summary>
+    public string? Team { get; init; }
+
     /// <summary>An alert pages only if it still fires after this time. Null: what the parent says; zero: at once.</summary>
     public BySeverity<Duration?> NotifyAfter { get; init; }
 

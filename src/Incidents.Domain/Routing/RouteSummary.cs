@@ -24,6 +24,8 @@ public sealed record RouteSummary
 
     public required BySeverity<ImmutableArray<string>> Playbooks { get; init; }
 
+    public required string? Team { get; init; }
+
     public required BySeverity<Duration> NotifyAfter { get; init; }
 
     public required ImmutableArray<string> MuteTimeIntervals { get; init; }

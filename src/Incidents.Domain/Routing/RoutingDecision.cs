@@ -44,6 +44,9 @@ public sealed record RoutingDecision
     /// <summary>Names of the playbooks to start for an incident opened by this alert.</summary>
     public ImmutableArray<string> Playbooks { get; init; } = [];
 
+    /// <summary>Key of the team that an incident opened by this alert belongs to; null: everybody's.</summary>
+    public string? Team { get; init; }
+
     /// <summary>
     /// The walk through the tree, one line a route, in words an operator can follow:
     /// <c>routes[1] "payments": team="payments", severity=~"critical|page" → matched, continue</c>.

@@ -78,6 +78,7 @@ public sealed class RoutingTree
             RouteId = decider.Id,
             EscalationPolicy = decider.EscalationPolicy[severity],
             Playbooks = decider.Playbooks[severity],
+            Team = decider.Team,
             Path = walk.Path,
         };
     }
@@ -172,6 +173,8 @@ public sealed class RoutingTree
             Playbooks = Inherit(route.Playbooks, parent?.Playbooks, [], (own, inherited) => own ?? inherited);
             NotifyAfter = Inherit(route.NotifyAfter, parent?.NotifyAfter, Duration.Zero, (own, inherited) => own ?? inherited);
 
+            Team = route.Team is null ? parent?.Team : route.Team.Length == 0 ? null : route.Team;
+
             Label = route.Name is null ? place : $"{place} \"{route.Name}\"";
             Condition = Matchers.Length == 0 ? "every alert" : string.Join(", ", Matchers.Select(m => m.ToString()));
             Line = $"{Label}: {Condition} → matched{(Continue ? ", continue" : "")}";
@@ -196,6 +199,8 @@ public sealed class RoutingTree
         public BySeverity<string?> EscalationPolicy { get; }
 
         public BySeverity<ImmutableArray<string>> Playbooks { get; }
+
+        public string? Team { get; }
 
         public BySeverity<Duration> NotifyAfter { get; }
 
@@ -245,6 +250,7 @@ public sealed class RoutingTree
             OpensIncident = OpensIncident,
             EscalationPolicy = EscalationPolicy,
             Playbooks = Playbooks,
+            Team = Team,
             NotifyAfter = NotifyAfter,
             MuteTimeIntervals = [.. _mute.Select(i => i.Name)],
             ActiveTimeIntervals = [.. _active.Select(i => i.Name)],

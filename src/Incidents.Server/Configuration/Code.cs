@@ -40,6 +40,7 @@ internal static class Code
     public const string BadRegex = "IR207";
     public const string AmbiguousMatcher = "IR208";
     public const string BadGroupBy = "IR209";
+    public const string UndefinedTeam = "IR210";
 
     // Times
     public const string UndefinedInterval = "IR301";

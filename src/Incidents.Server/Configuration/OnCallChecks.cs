@@ -134,6 +134,10 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
                 routingReading.Report(policy.Node, Code.UndefinedPolicy, $"escalation policy '{policy.Value}' is not defined.", nearest is null ? "Define it in oncall.yaml under 'escalation_policies', or write 'none'." : $"Did you mean '{nearest}'?");
             }
 
+            // Without teams in oncall.yaml, a route's is only a word that memberships use, too.
+            if (route.Team is { Value: not "none" } team && _teams.Count > 0 && !_teams.ContainsKey(team.Value))
+                routingReading.Report(team.Node, Code.UndefinedTeam, $"team '{team.Value}' is not defined.", Suggestion.Nearest(team.Value, _teams.Keys) is { } near ? $"Did you mean '{near}'?" : "Define it in oncall.yaml under 'teams', or write 'none'.");
+
             foreach (var child in route.Routes) Check(child);
         }
     }

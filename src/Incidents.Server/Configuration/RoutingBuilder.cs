@@ -28,6 +28,7 @@ internal static class RoutingBuilder
             OpensIncident = Pick(entry.OpensIncident, bool? (opens) => opens),
             EscalationPolicy = Pick(entry.EscalationPolicy, string? (policy) => policy == "none" ? "" : policy),
             Playbooks = Pick(entry.Playbooks, Names),
+            Team = entry.Team?.Value == "none" ? "" : entry.Team?.Value,
             NotifyAfter = Pick(entry.NotifyAfter, Duration? (time) => time),
             MuteTimeIntervals = [.. entry.MuteTimeIntervals.Select(i => intervals[i.Value])],
             ActiveTimeIntervals = [.. entry.ActiveTimeIntervals.Select(i => intervals[i.Value])],

@@ -76,6 +76,8 @@ internal sealed record RouteEntry
 
     public SeverityValues<IReadOnlyList<Located<string>>>? Playbooks { get; init; }
 
+    public Located<string>? Team { get; init; }
+
     public SeverityValues<Duration>? NotifyAfter { get; init; }
 
     public IReadOnlyList<Located<string>> MuteTimeIntervals { get; init; } = [];
@@ -320,13 +322,14 @@ internal sealed class RoutingFile
         var opens = new Field<SeverityValues<bool>>("opens_incident", Shapes.BySeverity(Shapes.Bool), "Whether alerts open an incident or only inform. At the root critical and warning do, info does not.");
         var policy = new Field<SeverityValues<string>>("escalation_policy", Shapes.BySeverity(Shapes.Text), "Name of the escalation policy of incidents opened here; 'none' for none.") { Example = new JsonObject { ["critical"] = "critical" } };
         var playbooks = new Field<SeverityValues<IReadOnlyList<Located<string>>>>("playbooks", Shapes.BySeverity(names), "Names of the playbooks to start for incidents opened here.");
+        var team = new Field<Located<string>>("team", Shapes.Text.Located(), "Key of the team (oncall.yaml) whose incidents these are: its responders act on them. 'none': everybody's.") { Example = "payments" };
         var notifyAfter = new Field<SeverityValues<Duration>>("notify_after", Shapes.BySeverity(Shapes.Length), "An alert pages only if it still fires after this time; one that clears by itself before is recorded and pages nobody. At the root 0.") { Example = new JsonObject { ["warning"] = "2m" } };
         var mute = new Field<IReadOnlyList<Located<string>>>("mute_time_intervals", Shapes.List(Shapes.Text.Located()), "Within these time intervals the route tells nobody. Not inherited.");
         var active = new Field<IReadOnlyList<Located<string>>>("active_time_intervals", Shapes.List(Shapes.Text.Located()), "Outside these time intervals the route tells nobody. Not inherited.");
         var routes = new Field<IReadOnlyList<RouteEntry>>("routes", Shapes.List(child, mayBeEmpty: true), "The first that matches handles the alert; when none does, this route does.");
 
         var shape = new ObjectShape<RouteEntry>("A route. What it does not say it inherits from the route above it.",
-            [name, matchers, goOn, groupBy, receivers, opens, policy, playbooks, notifyAfter, mute, active, routes],
+            [name, matchers, goOn, groupBy, receivers, opens, policy, playbooks, team, notifyAfter, mute, active, routes],
             values => new RouteEntry
             {
                 Node = values.Node,
@@ -341,6 +344,7 @@ internal sealed class RoutingFile
                 OpensIncident = values.Get(opens),
                 EscalationPolicy = values.Get(policy),
                 Playbooks = values.Get(playbooks),
+                Team = values.Get(team),
                 NotifyAfter = values.Get(notifyAfter),
                 MuteTimeIntervals = values.Get(mute) ?? [],
                 ActiveTimeIntervals = values.Get(active) ?? [],

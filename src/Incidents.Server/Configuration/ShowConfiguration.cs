@@ -117,6 +117,7 @@ internal static class ShowConfiguration
         ["opens_incident"] = BySeverity(route.OpensIncident, o => JsonValue.Create(o)),
         ["escalation_policy"] = BySeverity(route.EscalationPolicy, p => p is null ? null : JsonValue.Create(p)),
         ["playbooks"] = BySeverity(route.Playbooks, p => List(p)),
+        ["team"] = route.Team,
         ["notify_after"] = BySeverity(route.NotifyAfter, t => JsonValue.Create(PromDuration.Format(t))),
         ["mute_time_intervals"] = List(route.MuteTimeIntervals),
         ["active_time_intervals"] = List(route.ActiveTimeIntervals),

@@ -45,6 +45,7 @@ internal static class IncidentEndpoints
         incidents.MapPost($"{{number:long}}/{verb}", handler).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName($"{name}Incident").WithSummary(summary)
             .WithDescription("Safe to repeat: when it was so before, the answer is 200 with changed=false and says who was first. If-Match with the entity tag makes sure that it is decided on what you saw.")
             .Produces<VerbAnswer>().WithNotFound()
+            .WithProblem(403, "not_allowed", "The incident belongs to a team in which the caller is no responder.")
             .WithProblem(409, "impossible_transition", "The verb is not possible in the incident's present state.")
             .WithProblem(412, "precondition_failed", "The entity tag in If-Match is not the current one.");
 
@@ -61,6 +62,8 @@ internal static class IncidentEndpoints
                 return ApiProblem.PreconditionFailed(ETags.For(current));
             case IncidentAnswer.Impossible(var detail):
                 return ApiProblem.Conflict("impossible_transition", detail);
+            case IncidentAnswer.Forbidden(var why):
+                return ApiProblem.Forbidden("not_allowed", why);
             default:
                 throw new UnreachableException();
         }

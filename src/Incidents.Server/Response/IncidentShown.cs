@@ -63,6 +63,9 @@ internal sealed record IncidentShown
 
     public required bool AboutEngine { get; init; }
 
+    /// <summary>Key of the team it belongs to, by routing; null: it is everybody's.</summary>
+    public string? Team { get; init; }
+
     /// <summary>The routing key its alerts share.</summary>
     public required string GroupKey { get; init; }
 
@@ -111,6 +114,7 @@ internal sealed record IncidentShown
         Playbooks = incident.Playbooks,
         ManualReviewRequired = incident.ManualReviewRequired,
         AboutEngine = incident.AboutEngine,
+        Team = incident.Team,
         GroupKey = incident.GroupKey,
         HiddenBy = incident.QuietBy,
         HiddenSince = incident.QuietSince,

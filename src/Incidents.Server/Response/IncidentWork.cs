@@ -1,5 +1,6 @@
 using System.Data;
 using System.Diagnostics;
+using Incidents.Domain.Access;
 using Incidents.Domain.Response;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -28,13 +29,16 @@ internal abstract record IncidentAnswer
     public sealed record Stale(long Revision) : IncidentAnswer;
 
     public sealed record Impossible(string Detail) : IncidentAnswer;
+
+    /// <summary>The caller may not; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : IncidentAnswer;
 }
 
 /// <summary>
 /// The frame of every command on an incident: lock and load it, let the Domain decide, save it with its timeline, hand the change to later stages, commit, wake the workers.
 /// The row lock makes commands and ingest take turns, so a verb always decides on the newest state.
 /// </summary>
-internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
+internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAccess access, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
 {
     /// <param name="number">Which.</param>
     /// <param name="ifRevision">The revision the caller decided on; null when it does not care.</param>
@@ -46,6 +50,7 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var incident = await LockAsync(number, cancellationToken);
         if (incident is null) return new IncidentAnswer.NotFound(number);
+        if (WhyNot(incident.Team) is { } why) return new IncidentAnswer.Forbidden(why);
         if (ifRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
@@ -63,6 +68,9 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
                 throw new UnreachableException();
         }
     }
+
+    /// <summary>Null when the caller may act on incidents of this team (null: of none), else why not.</summary>
+    public string? WhyNot(string? team) => access.WhyNot(Permission.Respond, team);
 
     public Actor By => new(actor.Kind, actor.Name);
 

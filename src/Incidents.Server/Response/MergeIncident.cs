@@ -23,6 +23,7 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
         var (incident, target) = command.Number < command.Into ? (first, second) : (second, first);
         if (incident is null) return new IncidentAnswer.NotFound(command.Number);
         if (target is null) return new IncidentAnswer.NotFound(command.Into);
+        if ((work.WhyNot(incident.Team) ?? work.WhyNot(target.Team)) is { } why) return new IncidentAnswer.Forbidden(why);
         if (command.IfRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
