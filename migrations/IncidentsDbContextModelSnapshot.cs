@@ -565,6 +565,10 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_notices_group_id")
                         .HasFilter("closed_at is null");
 
+                    b.HasIndex(new[] { "OpenedAt" }, "ix_notices_of_people")
+                        .HasDatabaseName("ix_notices_opened_at")
+                        .HasFilter("closed_at is null and group_key like '@%'");
+
                     b.ToTable("notices", (string)null);
                 });
 
@@ -1060,6 +1064,10 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_deliveries_lease_until")
                         .HasFilter("state = 'sending'");
 
+                    b.HasIndex(new[] { "NoticeId" }, "ix_deliveries_to_people")
+                        .HasDatabaseName("ix_deliveries_notice_id")
+                        .HasFilter("notice_id is not null and receiver like '@%'");
+
                     b.HasIndex(new[] { "ThreadId" }, "ux_deliveries_queued")
                         .IsUnique()
                         .HasDatabaseName("ix_deliveries_thread_id")
@@ -1169,6 +1177,73 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.OnCall.EscalationRow", b =>
+                {
+                    b.Property<long>("Number")
+                        .HasColumnType("bigint")
+                        .HasColumnName("number");
+
+                    b.Property<Instant?>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("Policy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("policy");
+
+                    b.Property<long?>("RemainingMs")
+                        .HasColumnType("bigint")
+                        .HasColumnName("remaining_ms");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<int>("Round")
+                        .HasColumnType("integer")
+                        .HasColumnName("round");
+
+                    b.Property<bool>("RoundReached")
+                        .HasColumnType("boolean")
+                        .HasColumnName("round_reached");
+
+                    b.Property<int>("Run")
+                        .HasColumnType("integer")
+                        .HasColumnName("run");
+
+                    b.Property<string>("Snapshot")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("snapshot");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("status");
+
+                    b.Property<int>("Step")
+                        .HasColumnType("integer")
+                        .HasColumnName("step");
+
+                    b.Property<string>("StoppedReason")
+                        .HasColumnType("text")
+                        .HasColumnName("stopped_reason");
+
+                    b.HasKey("Number")
+                        .HasName("pk_escalations");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_escalations_due_at")
+                        .HasFilter("due_at is not null");
+
+                    b.HasIndex(new[] { "Number" }, "ix_escalations_ended")
+                        .HasDatabaseName("ix_escalations_number")
+                        .HasFilter("status = 'ended'");
+
+                    b.ToTable("escalations", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.OnCall.OverrideRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1225,6 +1300,76 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_on_call_overrides_ends_at");
 
                     b.ToTable("on_call_overrides", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.PageRow", b =>
+                {
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<int>("Run")
+                        .HasColumnType("integer")
+                        .HasColumnName("run");
+
+                    b.Property<int>("Round")
+                        .HasColumnType("integer")
+                        .HasColumnName("round");
+
+                    b.Property<int>("Step")
+                        .HasColumnType("integer")
+                        .HasColumnName("step");
+
+                    b.Property<string>("Person")
+                        .HasColumnType("text")
+                        .HasColumnName("person");
+
+                    b.Property<int>("Begun")
+                        .HasColumnType("integer")
+                        .HasColumnName("begun");
+
+                    b.Property<long?>("BundledIn")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bundled_in");
+
+                    b.Property<string>("Contacts")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("contacts");
+
+                    b.Property<Instant?>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.PrimitiveCollection<string[]>("Failed")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("failed");
+
+                    b.Property<Instant>("StartedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("started_at");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("status");
+
+                    b.HasKey("IncidentNumber", "Run", "Round", "Step", "Person")
+                        .HasName("pk_pages");
+
+                    b.HasIndex("BundledIn")
+                        .HasDatabaseName("ix_pages_bundled_in")
+                        .HasFilter("bundled_in is not null");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_pages_due_at")
+                        .HasFilter("due_at is not null");
+
+                    b.HasIndex(new[] { "Person", "StartedAt" }, "ix_pages_of_person")
+                        .HasDatabaseName("ix_pages_person_started_at");
+
+                    b.ToTable("pages", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
