@@ -10,6 +10,9 @@ namespace Incidents.Domain.OnCall;
 /// </summary>
 public sealed record Escalation
 {
+    /// <summary>While it is held it is looked at again so often.</summary>
+    private static readonly Duration LookAgain = Duration.FromMinutes(1);
+
     /// <summary>A new round begins at least this long after the last step of the one before.</summary>
     private static readonly Duration ShortestRound = Duration.FromMinutes(1);
 
@@ -45,9 +48,6 @@ public sealed record Escalation
     /// <param name="before">The incident's escalation until now, if there was one.</param>
     public static Escalation Start(EscalationSnapshot policy, Instant now, Escalation? before = null) =>
         new() { Policy = policy, Status = EscalationStatus.Running, Step = 0, Round = 0, Run = before is null ? 0 : before.Run + 1, DueAt = now };
-
-    /// <summary>How often one that is held looks whether it is still to be; the change that ends it says so at once.</summary>
-    public static readonly Duration HeldLook = Duration.FromMinutes(1);
 
     /// <summary>True while the first step is due together with the news that the incident began: who is told that need not be paged by it as well.</summary>
     public bool BeginsWithIncident => Status == EscalationStatus.Running && Step == 0 && Round == 0 && DueAt is { } due && due - Policy.TakenAt < Duration.FromMilliseconds(1);
@@ -115,8 +115,8 @@ public sealed record Escalation
         return Status switch
         {
             EscalationStatus.Acknowledged => Resume(now, EscalationEventKind.AckTimedOut, $"Not resolved within {Words(Policy.AckTimeout ?? Duration.Zero)} of the acknowledgement; escalation goes on"),
+            EscalationStatus.Held => Release(now),
             EscalationStatus.Snoozed => Resume(now, EscalationEventKind.SnoozeEnded, "The snooze ended; escalation goes on"),
-            EscalationStatus.Held => Resume(now, EscalationEventKind.Resumed, "Nothing hides it any more; escalation goes on"),
             _ => new EscalationMove(
                 this with { Status = EscalationStatus.Ended, DueAt = null, StoppedReason = "the policy is at its end" },
                 [new EscalationEvent(EscalationEventKind.PolicyEnded, $"Policy \"{Policy.Policy}\" is at its end and nobody has acknowledged.", IsLoud: true)]),
@@ -137,10 +137,16 @@ public sealed record Escalation
         this with { Status = EscalationStatus.Snoozed, Remaining = Left(now), DueAt = until, StoppedReason = $"snoozed by {by}" },
         [new EscalationEvent(EscalationEventKind.Snoozed, $"Escalation snoozed by {by} until {until.ToString("uuuu-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}.")]);
 
-    /// <summary>Something hides all of it (a silence, a maintenance window, a storm): nobody is told until that is over, then it goes on with what was left.</summary>
-    public EscalationMove Hold(string reason, Instant now) => Status is EscalationStatus.Stopped or EscalationStatus.Ended ? Nothing : new EscalationMove(
-        this with { Status = EscalationStatus.Held, Remaining = Left(now), DueAt = now + HeldLook, StoppedReason = reason },
-        Status == EscalationStatus.Held ? [] : [new EscalationEvent(EscalationEventKind.Held, $"Escalation held: {reason}.")]);
+    /// <summary>Nobody is to hear of the incident just now: what was left is kept. It is due again in a while, so that it cannot be forgotten.</summary>
+    public EscalationMove Hold(string reason, Instant now) => Status switch
+    {
+        EscalationStatus.Running or EscalationStatus.Held => new EscalationMove(this with { Status = EscalationStatus.Held, Remaining = Left(now), DueAt = now + LookAgain, StoppedReason = reason }, []),
+        EscalationStatus.Acknowledged when IsDue(now) => new EscalationMove(this with { DueAt = now + LookAgain }, []),
+        _ => Nothing,
+    };
+
+    /// <summary>What held it is over: it goes on with what was left.</summary>
+    public EscalationMove Release(Instant now) => Status == EscalationStatus.Held ? Resume(now, EscalationEventKind.Resumed, "Nothing holds it back any more; escalation goes on") : Nothing;
 
     /// <summary>
     /// Nobody whom this step told could be reached at all: what comes next is due at once, unless it has come already. A new round keeps its wait, for the same would happen again.
@@ -205,7 +211,7 @@ public static class EscalationStatus
     public const string Acknowledged = "acknowledged";
     public const string Snoozed = "snoozed";
 
-    /// <summary>A rule hides the incident.</summary>
+    /// <summary>A silence, a window or another alert hides the incident, or a storm's incident speaks for it.</summary>
     public const string Held = "held";
 
     /// <summary>Every step has fired and nobody has it.</summary>
@@ -248,7 +254,6 @@ public static class EscalationEventKind
     public const string Resumed = "escalation_resumed";
     public const string Snoozed = "escalation_snoozed";
     public const string SnoozeEnded = "escalation_snooze_ended";
-    public const string Held = "escalation_held";
     public const string EscalatedNow = "escalated_now";
     public const string Stopped = "escalation_stopped";
 }

@@ -145,14 +145,11 @@ public sealed class Incident
 
     public bool IsQuiet => QuietRule is not null;
 
-    /// <summary>Why no step of an escalation may fire by itself now; null when one may.</summary>
-    public string? HeldBy => IsQuiet ? $"hidden by {QuietBy}" : StormNumber is { } storm ? $"INC-{storm} speaks for it" : null;
-
     /// <summary>
     /// Whether receivers that know of it hear of this now. What hides it, and a storm, hold back what alerts and clocks do; never what a person did, an end, or the one page when it is loud again.
     /// </summary>
     public bool Tells(string occasion) =>
-        StormNumber is null && (IsQuiet ? occasion is Occasion.Quieted or Occasion.Escalated or Occasion.NextStep or Occasion.NobodyCame or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Unacknowledged or Occasion.Resolved
+        StormNumber is null && (IsQuiet ? occasion is Occasion.Quieted or Occasion.Escalated or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Unacknowledged or Occasion.Resolved
         : FlappingSince is null || occasion != Occasion.Updated);
 
     /// <summary>Entries made since the last call, in order.</summary>
@@ -451,7 +448,10 @@ public sealed class Incident
     {
         if (!IsOpen) return Over("escalated");
 
+        // Somebody asks for help: neither a storm nor what hides it holds that back.
         if (State == IncidentState.Acknowledged) ToTriggered();
+        SpeakForItself();
+        EndQuietSilently();
         Note(now, EntryKind.Escalated, $"Escalated to the next step by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.NextStep);
     }
@@ -466,6 +466,9 @@ public sealed class Incident
         Note(now, EntryKind.AckTimedOut, $"Acknowledged by {by} too long ago; it needs somebody again.", Actor.Engine);
         return Occasion.AckTimedOut;
     }
+
+    /// <summary>The incident of the storm in which it opened speaks for it no more.</summary>
+    public void SpeakForItself() => StormNumber = null;
 
     /// <summary>From now on these hear of it, too.</summary>
     public void Tell(IEnumerable<string> receivers) => BringIn(receivers);

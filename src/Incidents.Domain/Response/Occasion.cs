@@ -29,20 +29,19 @@ public static class Occasion
     public const string Acknowledged = "acknowledged";
     public const string Unacknowledged = "unacknowledged";
 
+    /// <summary>A person called for the next step of the escalation policy, which pages whom it names.</summary>
+    public const string NextStep = "next_step";
+
     /// <summary>It comes and goes: it is held open, and single changes are no news from now on.</summary>
     public const string Flapping = "flapping";
 
     /// <summary>A silence, a maintenance window or another alert hides all of it: the last that is told until that is over.</summary>
     public const string Quieted = "quieted";
 
-    /// <summary>A person called for the next step of the escalation policy, which pages whom it names.</summary>
-    public const string NextStep = "next_step";
-
     /// <summary>Alerts joined or left, a note was written, an assignment changed.</summary>
     public const string Updated = "updated";
 
-    private static readonly string[] Heaviest =
-        [Opened, Reopened, NobodyCame, Escalated, Paged, SeverityRaised, SnoozeEnded, QuietEnded, AckTimedOut, Resolved, Unacknowledged, NextStep, Acknowledged, Flapping, Quieted, Updated];
+    private static readonly string[] Heaviest = [Opened, Reopened, NobodyCame, Escalated, Paged, SeverityRaised, SnoozeEnded, QuietEnded, AckTimedOut, Resolved, Unacknowledged, NextStep, Acknowledged, Flapping, Quieted, Updated];
 
     /// <summary>0 is the heaviest.</summary>
     public static int Weight(string occasion) => Array.IndexOf(Heaviest, occasion);
@@ -57,7 +56,7 @@ public static class Occasion
 
     /// <summary>
     /// True when such news pages the people of the escalation who were paged before, too. An incident that begins again has an escalation that does so step by step;
-    /// the last three give it back to them.
+    /// the others give it back to them.
     /// </summary>
     public static bool PagesPeople(string occasion) => occasion is NobodyCame or Escalated or SnoozeEnded or QuietEnded or AckTimedOut;
 

@@ -32,9 +32,9 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
             var joined = incident.TakeJoined();
             foreach (var receiver in incident.Receivers)
             {
-                // Whoever joins has heard nothing of it yet; in a storm its incident speaks instead. Whom a step of the escalation pages is paged.
+                // Whoever joins has heard nothing of it yet; in a storm its incident speaks instead. Whom a step names hears of it in any case.
                 var joins = joined.Contains(receiver, StringComparer.Ordinal);
-                if (change.Pages.Contains(receiver, StringComparer.Ordinal) || incident.Tells(change.Occasion) || (joins && incident.StormNumber is null))
+                if (incident.Tells(change.Occasion) || (joins && incident.StormNumber is null) || change.Pages.Contains(receiver, StringComparer.Ordinal))
                     Want((incident.Number, null, receiver), Heard(change, receiver, joins), incident.IsOpen, change.TraceParent);
             }
         }

@@ -22,7 +22,8 @@ internal sealed partial class EscalateDue(
     private const int MostPerRun = 250;
 
     private static readonly string Claim = $"""
-        select {IncidentRows.ColumnsOf("i")}, {EscalationRows.Columns} from escalations e join incidents i on i.number = e.number
+        select {IncidentRows.ColumnsOf("i")}, {EscalationRows.Columns}, i.storm_number is not null and exists (select from storms s where s.incident_number = i.storm_number and s.ended_at is null)
+        from escalations e join incidents i on i.number = e.number
         where e.due_at <= $1 order by e.due_at limit $2 for no key update of e, i skip locked
         """;
 
@@ -38,9 +39,9 @@ internal sealed partial class EscalateDue(
         var batch = new IngestBatch(connection, current, now);
         var resolve = await people.ResolverAsync(connection, current, due.Select(d => d.Escalation), now, cancellationToken);
         var (after, calls) = (new List<(long, Escalation)>(due.Count), new List<StepCall>());
-        foreach (var (incident, escalation) in due.OrderBy(d => d.Incident.Number))
+        foreach (var (incident, escalation, storms) in due.OrderBy(d => d.Incident.Number))
         {
-            var (move, occasion) = Advance(incident, escalation, resolve, now);
+            var (move, occasion) = Advance(incident, escalation, storms, resolve, now);
             after.Add((incident.Number, move.After));
             foreach (var said in move.Events.Where(e => e.Kind is not (EscalationEventKind.Stopped or EscalationEventKind.Acknowledged)))
             {
@@ -65,31 +66,40 @@ internal sealed partial class EscalateDue(
         return true;
     }
 
-    private static async Task<List<(Incident Incident, Escalation Escalation)>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    private static async Task<List<(Incident Incident, Escalation Escalation, bool IsInStorm)>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
     {
-        var due = new List<(Incident, Escalation)>();
+        var due = new List<(Incident, Escalation, bool)>();
         await using var command = new NpgsqlCommand(Claim, connection);
         command.Parameters.Add(Sql.P(now));
         command.Parameters.Add(Sql.P(MostPerRun));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) due.Add((IncidentRows.Read(reader), EscalationRows.Read(reader, IncidentRows.ColumnCount)));
+        while (await reader.ReadAsync(cancellationToken)) due.Add((IncidentRows.Read(reader), EscalationRows.Read(reader, IncidentRows.ColumnCount), reader.GetBoolean(IncidentRows.ColumnCount + EscalationRows.ColumnCount)));
         return due;
     }
 
     /// <summary>The occasion is null when nobody is to be told.</summary>
-    private static (EscalationMove Move, string? Occasion) Advance(Incident incident, Escalation escalation, Func<PolicyStep, ResolvedStep> resolve, Instant now)
+    private static (EscalationMove Move, string? Occasion) Advance(Incident incident, Escalation escalation, bool isInStorm, Func<PolicyStep, ResolvedStep> resolve, Instant now)
     {
         // The incident decides: what changed it while no policy was configured did not say so here.
         if (!incident.IsOpen) return (escalation.Stop($"the incident is {incident.State}", now), null);
         if (incident.SnoozedUntil is { } until && until > now) return (escalation.Snooze(incident.AcknowledgedBy ?? "somebody", until, now), null);
         if (incident.State == IncidentState.Acknowledged && escalation.Status == EscalationStatus.Running) return (escalation.Acknowledge(incident.AcknowledgedBy ?? "somebody", now), null);
 
-        // One that runs all the same does so because a person wanted it to.
-        if (incident.HeldBy is { } held && escalation.Status != EscalationStatus.Running) return (escalation.Hold(held, now), null);
+        if (incident.IsQuiet) return (escalation.Hold($"hidden by {incident.QuietBy}", now), null);
+        if (isInStorm) return (escalation.Hold($"INC-{incident.StormNumber} speaks for it in the storm", now), null);
 
+        // What was left of what held it may be nothing, so that the next step is due in the same breath.
+        var released = escalation.Release(now);
+        escalation = released.After;
         var occasion = escalation.Status == EscalationStatus.Acknowledged ? incident.TimeOutAcknowledgement(now) : null;
         var move = escalation.Advance(now, resolve);
-        if (move.Events.Any(e => e.Kind is EscalationEventKind.PolicyEnded or EscalationEventKind.RoundReachedNobody)) occasion = Occasion.NobodyCame;
+        move = move with { Events = [.. released.Events, .. move.Events] };
+        if (move.Events.Any(e => e.Kind is EscalationEventKind.PolicyEnded or EscalationEventKind.RoundReachedNobody))
+        {
+            incident.SpeakForItself();
+            occasion = Occasion.NobodyCame;
+        }
+
         return (move, occasion ?? Occasion.Updated);
     }
 

@@ -14,6 +14,8 @@ internal static class EscalationRows
     /// <summary>In the order of <see cref="Read"/>; <c>e</c> is the table.</summary>
     public const string Columns = "e.snapshot::text, e.status, e.step, e.round, e.run, e.due_at, e.remaining_ms, e.stopped_reason, e.round_reached";
 
+    public static readonly int ColumnCount = Columns.Count(c => c == ',') + 1;
+
     private const int MostRemembered = 2000;
 
     // Incidents of one batch share one text, so that a storm is not parsed ten thousand times.

@@ -27,7 +27,7 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
     public async Task AddAsync(
         NpgsqlConnection connection, NpgsqlBatch writes, IReadOnlyList<IncidentChange> changes, EngineConfiguration configuration, HashSet<WorkSignal> wake, Instant now, CancellationToken cancellationToken)
     {
-        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
+        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Flapping or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
         if (news.Count == 0) return;
 
         // What opens has none yet.
@@ -87,13 +87,10 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
         if (occasions.Contains(Occasion.NextStep)) Take(at.EscalateNow(by, now));
         if (incident.State == IncidentState.Acknowledged)
             Take(incident.SnoozedUntil is { } until ? at.Snooze(by, until, now) : at.Acknowledge(incident.AcknowledgedBy ?? by, now));
+        else if (incident.IsQuiet && occasions.Contains(Occasion.Quieted)) Take(at.Hold($"hidden by {incident.QuietBy}", now));
+        else if (!incident.IsQuiet && incident.StormNumber is null && at.Status == EscalationStatus.Held) Take(at.Release(now));
         else if (at.Status == EscalationStatus.Snoozed && occasions.Contains(Occasion.SnoozeEnded)) Take((at with { DueAt = now }).Pass(now));
         else if (at.Status is EscalationStatus.Acknowledged or EscalationStatus.Snoozed) Take(at.Unacknowledge(by, now));
-        else if (at.Status == EscalationStatus.Held && incident.HeldBy is null) Take((at with { DueAt = now }).Pass(now));
-
-        // Whatever makes it run while a rule hides the incident, except a person who asked for the next step: they get it, and those after it.
-        if (at.Status == EscalationStatus.Running && incident.HeldBy is { } held && !occasions.Contains(Occasion.NextStep) && (occasions.Contains(Occasion.Quieted) || before?.Status != EscalationStatus.Running || before.Run != at.Run))
-            Take(at.Hold(held, now));
         return new EscalationMove(at, [.. events]);
 
         void Take(EscalationMove move)
@@ -107,7 +104,7 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
 
     /// <summary>The incident's own entry says already who did what; worth a line is only what follows from it by itself.</summary>
     private static bool IsNews(EscalationEvent said, Escalation after) =>
-        said.Kind is EscalationEventKind.Resumed or EscalationEventKind.SnoozeEnded or EscalationEventKind.Held || (said.Kind == EscalationEventKind.Acknowledged && after.DueAt is not null);
+        said.Kind is EscalationEventKind.Resumed or EscalationEventKind.SnoozeEnded || (said.Kind == EscalationEventKind.Acknowledged && after.DueAt is not null);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Escalation policy {Policy} has no steps for incident {IncidentNumber} of severity {Severity}")]
     private partial void LogNoSteps(long incidentNumber, string policy, string severity);

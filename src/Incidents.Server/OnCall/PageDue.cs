@@ -46,7 +46,7 @@ internal sealed class PageDue(
         var (rings, after) = (new List<Ring>(), new List<PersonPage>(due.Count));
         foreach (var (incident, page, bundle) in due)
         {
-            var (moved, begins) = incident.State == IncidentState.Triggered ? page.Advance(now) : new PageMove(page with { Status = PageStatus.Stopped }, null);
+            var (moved, begins) = incident is { State: IncidentState.Triggered, IsQuiet: false } ? page.Advance(now) : new PageMove(page with { Status = PageStatus.Stopped }, null);
             after.Add(moved with { DueAt = moved.Status == PageStatus.Running ? moved.DueAt : null });
             if (begins is not null)
             {

@@ -19,8 +19,8 @@ internal sealed class LaterStages(IEnumerable<IIngestStage> stages, DeliverySign
     /// <summary>After the commit.</summary>
     public void Wake(IngestBatch batch)
     {
-        if (batch.ChangesMutes) mutes.Raise();
         foreach (var signal in batch.Wake) signal.Raise();
+        if (batch.ChangesMutes) mutes.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count == 0) return;
         deliveries.Raise();
         changes.Raise();

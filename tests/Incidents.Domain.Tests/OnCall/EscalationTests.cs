@@ -48,18 +48,6 @@ public sealed class EscalationTests
     }
 
     [Test]
-    public void One_that_is_held_looks_again_says_so_once_and_goes_on_with_what_was_left()
-    {
-        var held = Pass(Three(), 0, 2).After.Hold("hidden by silence 1", At(2));
-        Assert.That(held.Events.Single().Text, Is.EqualTo("Escalation held: hidden by silence 1."));
-
-        var again = held.After.Hold("hidden by silence 1", At(3));
-        Assert.That((again.Events.Length, again.After.DueAt, again.After.NextStep), Is.EqualTo((0, (Instant?)At(4), (PolicyStep?)null)));
-        Assert.That(again.After.Hold("", At(4)).After.Acknowledge("Ana", At(4)).After.Unacknowledge("Ana", At(5)).After.DueAt, Is.EqualTo(At(8)), "three of five minutes were left");
-        Assert.That(Pass(again.After, 4, 40).Log, Is.EqualTo(["7 bo", "17 cy", "32 policy_ended"]));
-    }
-
-    [Test]
     public void All_steps_are_repeated_as_often_as_the_policy_says() =>
         Assert.That(Pass(Three(repeat: 1), 0, 100).Log, Is.EqualTo(["0 ana", "5 bo", "15 cy", "30 ana", "35 bo", "45 cy", "60 policy_ended"]));
 
@@ -148,6 +136,17 @@ public sealed class EscalationTests
 
         Assert.That(fired.StepFailed(0, 0, 0, "nobody", At(6)).After, Is.SameAs(fired), "that step is over");
         Assert.That(Pass(fired.StepFailed(0, 0, 1, "nobody", At(6)).After, 6, 6).Log, Is.EqualTo(["6 cy"]));
+    }
+
+    [Test]
+    public void What_is_held_keeps_what_was_left_and_cannot_be_forgotten()
+    {
+        var held = Pass(Three(), 0, 0).After.Hold("hidden", At(2)).After;
+
+        Assert.That((held.Status, held.Remaining, held.DueAt), Is.EqualTo((EscalationStatus.Held, Duration.FromMinutes(3), At(3))));
+        Assert.That(held.Hold("hidden", At(3)).After.Remaining, Is.EqualTo(Duration.FromMinutes(3)), "held again");
+        Assert.That(Pass(held.Release(At(10)).After, 10, 13).Log, Is.EqualTo(["13 bo"]));
+        Assert.That(Pass(held.Acknowledge("Ana", At(4)).After.Unacknowledge("Ana", At(5)).After, 5, 8).Log, Is.EqualTo(["8 bo"]));
     }
 
     [Test]

@@ -314,6 +314,38 @@ internal sealed class EscalationStoryTests
     }
 
     [Test]
+    public async Task While_a_silence_hides_an_incident_nobody_is_called_and_then_it_goes_on_with_what_was_left()
+    {
+        var engine = await StartAsync();
+        await engine.Receives(Firing("DiskFull").As("critical"));
+        await engine.Passes(Minutes(2));
+        var (status, silence) = await engine.Post("silences", new { matchers = new[] { "alertname=\"DiskFull\"" }, reason = "being mended", ends_at = "2026-03-02T09:32:00Z" });
+        Assert.That(status, Is.EqualTo(HttpStatusCode.Created), silence.ToJsonString());
+        await engine.Passes(Minutes(29));
+        Assert.That(await Fired(), Is.EqualTo(["0 ana"]));
+        Assert.That(Mails("ana"), Is.Zero, "nor in another way");
+        Assert.That((await engine.Get("incidents/1"))["escalation"]!["state"]!.GetValue<string>(), Is.EqualTo("held"));
+
+        await engine.Passes(Minutes(2));
+        Assert.That(Told("U0ANA00001").Any(m => m.Broadcast), "who was told before is called again");
+        await engine.Passes(Minutes(4));
+        Assert.That((await Fired())[1], Does.Match("^3[5-6](\\.\\d+)? bo$"));
+    }
+
+    [Test]
+    public async Task In_a_storm_its_incident_speaks_and_the_others_escalate_when_it_is_over()
+    {
+        var engine = await StartAsync(ThreeSteps, Routing.Replace("{critical: critical}", "{critical: critical, warning: critical}", StringComparison.Ordinal).Replace("route:", "incidents:\n  storm: {incidents: 3, within: 5m, calm_after: 10m}\nroute:", StringComparison.Ordinal));
+        await engine.Receives([.. Enumerable.Range(1, 10).Select(i => Firing($"Disk{i}"))]);
+        await engine.Passes(Minutes(8));
+        var held = await engine.Query<long>("select count(*) from escalations where status = 'held'");
+        Assert.That(held, Is.GreaterThan(0));
+        Assert.That(await engine.Query<long>("select count(*) from pages p join incidents i on i.number = p.incident_number where i.storm_number is not null"), Is.Zero);
+        await engine.Passes(Minutes(10));
+        Assert.That(await engine.Query<long>("select count(distinct incident_number) from pages p join incidents i on i.number = p.incident_number where i.storm_number is not null"), Is.EqualTo(held));
+    }
+
+    [Test]
     public async Task A_severity_that_rises_begins_with_the_policy_of_the_new_one()
     {
         var engine = await StartAsync(ThreeSteps, Routing.Replace("{critical: critical}", "{critical: critical, warning: none}", StringComparison.Ordinal));

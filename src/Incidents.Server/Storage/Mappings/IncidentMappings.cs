@@ -12,7 +12,6 @@ internal sealed class IncidentMapping : IEntityTypeConfiguration<Incident>
         builder.Property(i => i.Number).ValueGeneratedNever();
         builder.Ignore(i => i.IsOpen);
         builder.Ignore(i => i.IsQuiet);
-        builder.Ignore(i => i.HeldBy);
 
         // One open incident per group, whatever replicas race for it.
         builder.HasIndex(i => i.GroupId, "ux_incidents_open_group").IsUnique().HasFilter("state in ('triggered', 'acknowledged')");
