@@ -8,6 +8,7 @@ using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
+using Incidents.Server.Notifications.Inbound;
 using Incidents.Server.OnCall;
 using Incidents.Server.Response;
 using Incidents.Server.Response.Heartbeats;
@@ -228,6 +229,7 @@ internal sealed class Engine : IAsyncDisposable
         await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
         await RunAsync<MirrorSilences>();
+        await RunAsync<ActOnInbound>();
         await RunAsync<FailOverDue>();
         await Services.GetRequiredService<DeliverDue>().SettleAsync(TimeSpan.Zero);
         do
@@ -252,6 +254,7 @@ internal sealed class Engine : IAsyncDisposable
         var deliveries = Services.GetRequiredService<DeliverDue>();
         while (await deliveries.DoPortionAsync(CancellationToken.None)) await deliveries.SettleAsync(WaitForSends);
         await deliveries.SettleAsync(WaitForSends);
+        await RunAsync<SendReplies>();
     }
 
     public Task Audits() => RunAsync<AuditLedger>();

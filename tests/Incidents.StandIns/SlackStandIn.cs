@@ -25,6 +25,17 @@ public sealed class SlackMessageRecord
     /// <summary>Every text of its blocks, one a line: what a person reads.</summary>
     public string Words => string.Join('\n', TextsOf(Body["blocks"]).Concat(TextsOf(Body["attachments"])));
 
+    /// <summary>Buttons and menus, as JSON.</summary>
+    internal IEnumerable<JsonObject> Elements => (Body["attachments"] as JsonArray ?? []).SelectMany(a => a?["blocks"] as JsonArray ?? []).Where(b => b?["type"].Word() == "actions").SelectMany(b => b!["elements"] as JsonArray ?? []).OfType<JsonObject>();
+
+    /// <summary>What can be pressed: action, option of a menu, text.</summary>
+    public IReadOnlyList<(string Action, string? Option, string Text)> Buttons =>
+    [
+        .. Elements.Where(e => e["url"] is null).SelectMany(e => e["options"] is JsonArray options
+            ? options.Select(o => (e["action_id"].Word(), (string?)o!["value"].Word(), o["text"]!["text"].Word()))
+            : [(e["action_id"].Word(), null, e["text"]!["text"].Word())]),
+    ];
+
     private static IEnumerable<string> TextsOf(JsonNode? node) => node switch
     {
         JsonArray array => array.SelectMany(TextsOf),
@@ -34,7 +45,7 @@ public sealed class SlackMessageRecord
 }
 
 /// <summary>Slack's Web API: chat.postMessage, chat.update, conversations.history, auth.test. Channels exist when they are first named.</summary>
-public sealed class SlackStandIn(int keep, string? onlyToken)
+public sealed partial class SlackStandIn(int keep, string? onlyToken)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Channel, string Ts), SlackMessageRecord> _messages = [];
@@ -73,6 +84,7 @@ public sealed class SlackStandIn(int keep, string? onlyToken)
             var token = request.Header("Authorization");
             if (!token.StartsWith("Bearer ", StringComparison.Ordinal)) return Error("not_authed");
             token = token["Bearer ".Length..];
+            if (request.Path == "apps.connections.open") return OpenConnection(token);
             if (onlyToken is null ? !token.StartsWith("xoxb-", StringComparison.Ordinal) : token != onlyToken) return Error("invalid_auth");
 
             return request.Path switch
@@ -101,6 +113,7 @@ public sealed class SlackStandIn(int keep, string? onlyToken)
             _calls.Clear();
             UnknownChannels.Clear();
             MissingScopes.Clear();
+            _answers.Clear();
         }
     }
 

@@ -55,9 +55,30 @@ public sealed class StandInServer : IAsyncDisposable
 
         Answer("/v2/enqueue", _ => "pagerduty", PagerDuty.Enqueue);
         Answer("/slack/api/{method}", context => "slack/" + context.Request.RouteValues["method"], Slack.Call);
+        Answer("/slack/response/{method}", _ => "slack/response", Slack.TakeAnswer);
+        _app.UseWebSockets();
+        _app.MapGet("/slack/socket/{ticket}", Slack.ServeSocketAsync);
+        _app.MapGet("/pagerduty/incidents/{id}/alerts", (string id) => Results.Content(PagerDuty.AlertsOf(id).ToJsonString(), "application/json"));
+
+        // For the page: what a person would do there.
+        _app.MapPost("/slack/press", async (HttpRequest request) =>
+        {
+            var form = await request.ReadFormAsync(request.HttpContext.RequestAborted);
+            var message = Slack.Messages.FirstOrDefault(m => m.Channel == form["channel"] && m.Ts == form["ts"]);
+            if (message is null || Slack.OpenSockets == 0) return Results.Text(message is null ? "There is no such message any more." : "Nobody is connected by Socket Mode: set Slack__AppToken.");
+            await Slack.PressAsync(message, form["action"].ToString(), form["option"].ToString() is { Length: > 0 } option ? option : null);
+            return Results.Redirect("/");
+        });
+        _app.MapPost("/pagerduty/do", async (HttpRequest request) =>
+        {
+            var form = await request.ReadFormAsync(request.HttpContext.RequestAborted);
+            PagerDuty.Do(form["key"].ToString(), form["verb"].ToString());
+            return Results.Redirect("/");
+        });
         Answer("/loki/api/v1/push", _ => "loki", Loki.Push);
         Answer("/webhook/{**path}", _ => "webhook", Webhook.Receive);
 
+        Slack.Address = () => Url;
         _app.MapGet("/", () => Results.Content(StatePage.Html(this), "text/html; charset=utf-8"));
         _app.MapGet("/state", () => Results.Content(State().ToJsonString(), "application/json"));
         _app.MapDemoMetrics();
@@ -91,6 +112,8 @@ public sealed class StandInServer : IAsyncDisposable
     public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First().TrimEnd('/');
 
     public string PagerDutyEventsUrl => Url + "/v2/enqueue";
+
+    public string PagerDutyApiUrl => Url + "/pagerduty/";
 
     public string SlackApiUrl => Url + "/slack/api/";
 
@@ -133,6 +156,7 @@ public sealed class StandInServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Slack.DropSockets();
         await Smtp.DisposeAsync();
 
         // Hanging requests end at once: nobody waits for them.
@@ -140,6 +164,7 @@ public sealed class StandInServer : IAsyncDisposable
         await now.CancelAsync();
         await _app.StopAsync(now.Token);
         await _app.DisposeAsync();
+        Slack.Dispose();
     }
 
     private void Answer(string path, Func<HttpContext, string> endpoint, Func<StandInRequest, StandInAnswer> handle) => _app.MapPost(path, async (HttpContext context) =>

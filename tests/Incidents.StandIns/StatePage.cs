@@ -22,18 +22,35 @@ internal static class StatePage
             </style></head><body><h1>What PagerDuty, Slack, mail, Loki and webhooks received</h1><main>
             """);
 
-        Section("PagerDuty", server.PagerDuty.TotalEvents, "events", ["Alert", "State", "Severity", "Summary"],
-            server.PagerDuty.Alerts.Values.TakeLast(Shown).Select(alert => new[] { alert.DedupKey, alert.State, alert.Severity, alert.Summary }));
+        html.Append("<section><h2>PagerDuty · ").Append(server.PagerDuty.TotalEvents.ToString(CultureInfo.InvariantCulture)).Append(" events</h2><table><tr><th>Alert<th>State<th>Severity<th>Summary<th>As Tenex Engineer</tr>");
+        foreach (var alert in server.PagerDuty.Alerts.Values.TakeLast(Shown))
+        {
+            html.Append("<tr>");
+            foreach (var cell in (string[])[alert.DedupKey, alert.State, alert.Severity, alert.Summary]) html.Append("<td><pre>").Append(Encode(cell)).Append("</pre>");
+            html.Append("<td><form method=\"post\" action=\"/pagerduty/do\"><input type=\"hidden\" name=\"key\" value=\"").Append(Encode(alert.DedupKey)).Append("\">");
+            foreach (var verb in alert.State switch { "triggered" => (string[])["acknowledge", "resolve"], "acknowledged" => ["resolve", "time-out"], _ => ["reopen"] }) html.Append("<button name=\"verb\" value=\"").Append(verb).Append("\">").Append(verb).Append("</button> ");
+            html.Append("</form></tr>");
+        }
+
+        html.Append("</table></section>");
 
         html.Append("<section><h2>Slack · ").Append(server.Slack.Roots.Count.ToString(CultureInfo.InvariantCulture)).Append(" messages</h2><table><tr><th>Channel<th>Message, then its thread</tr>");
         foreach (var root in server.Slack.Roots.Reverse().Take(Shown))
         {
             html.Append("<tr><td>").Append(Encode("#" + server.Slack.NameOf(root.Channel))).Append("<td><pre>").Append(Encode(root.Words.Length > 0 ? root.Words : root.Text)).Append("</pre>");
+            foreach (var (action, option, text) in root.Buttons)
+            {
+                html.Append("<form method=\"post\" action=\"/slack/press\" style=\"display:inline\">");
+                foreach (var (name, value) in (ReadOnlySpan<(string, string)>)[("channel", root.Channel), ("ts", root.Ts), ("action", action), ("option", option ?? "")]) html.Append("<input type=\"hidden\" name=\"").Append(name).Append("\" value=\"").Append(Encode(value)).Append("\">");
+                html.Append("<button>").Append(Encode(text)).Append("</button></form> ");
+            }
+
             if (root.Updates > 0) html.Append("<small>updated ").Append(root.Updates.ToString(CultureInfo.InvariantCulture)).Append(" times</small>");
             foreach (var reply in server.Slack.Replies(root.Ts)) html.Append("<pre class=\"reply\">↳ ").Append(Encode(reply.Text)).Append("</pre>");
             html.Append("</tr>");
         }
 
+        foreach (var answer in server.Slack.Answers.Reverse().Take(5)) html.Append("<tr><td>only you<td><pre>").Append(Encode(answer["text"].Word())).Append("</pre></tr>");
         html.Append("</table></section>");
         Section("Mail", server.Smtp.TotalMails, "mails", ["At", "To", "Subject", "Begins"],
             server.Smtp.Mails.Reverse().Take(Shown).Select(mail => new[] { mail.At, string.Join(", ", mail.Recipients), mail.Message.Subject ?? "", (mail.Message.TextBody ?? "").Split('\n')[0] }));

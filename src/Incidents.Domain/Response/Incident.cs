@@ -257,7 +257,7 @@ public sealed class Incident
             TraceParent = traceParent,
             Team = decision.Team,
         };
-        incident.Note(now, EntryKind.Opened, $"Opened by {by.Name} as {decision.Severity}.", by);
+        incident.Note(now, EntryKind.Opened, $"Opened {by.InWords} as {decision.Severity}.", by);
         return incident;
     }
 
@@ -340,7 +340,7 @@ public sealed class Incident
         State = IncidentState.Acknowledged;
         (AcknowledgedBy, AcknowledgedAt) = (by.Name, now);
         AssignedTo ??= by.Name;
-        Note(now, EntryKind.Acknowledged, $"Acknowledged by {by.Name}.", by);
+        Note(now, EntryKind.Acknowledged, $"Acknowledged {by.InWords}.", by);
         return new IncidentOutcome.Changed(Occasion.Acknowledged);
     }
 
@@ -351,7 +351,7 @@ public sealed class Incident
         if (State != IncidentState.Acknowledged) return Over("unacknowledged");
 
         ToTriggered();
-        Note(now, EntryKind.Unacknowledged, $"Given back by {by.Name}.", by);
+        Note(now, EntryKind.Unacknowledged, $"Given back {by.InWords}.", by);
         return new IncidentOutcome.Changed(Occasion.Unacknowledged);
     }
 
@@ -362,7 +362,7 @@ public sealed class Incident
         if (State == IncidentState.Closed) return Over("resolved");
 
         ToResolved(by, now, byAlerts: false);
-        Note(now, EntryKind.Resolved, $"Resolved by {by.Name}{(string.IsNullOrWhiteSpace(how) ? "" : ": " + how.Trim().TrimEnd('.'))}.", by);
+        Note(now, EntryKind.Resolved, $"Resolved {by.InWords}{(string.IsNullOrWhiteSpace(how) ? "" : ": " + how.Trim().TrimEnd('.'))}.", by);
         if (FiringAlerts == 0) return new IncidentOutcome.Changed(Occasion.Resolved);
 
         VerifyResolveAt = now + verifyAfter;
@@ -380,7 +380,7 @@ public sealed class Incident
         EndQuietSilently();
         StormNumber = null;
         Reopened++;
-        Note(now, EntryKind.Reopened, $"Reopened by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        Note(now, EntryKind.Reopened, $"Reopened {by.InWords}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.Reopened);
     }
 
@@ -399,7 +399,7 @@ public sealed class Incident
         }
 
         SnoozedUntil = until;
-        Note(now, EntryKind.Snoozed, $"Snoozed by {by.Name} until {Text(until)}.", by);
+        Note(now, EntryKind.Snoozed, $"Snoozed {by.InWords} until {Text(until)}.", by);
         return new IncidentOutcome.Changed(Occasion.Acknowledged);
     }
 
@@ -425,7 +425,7 @@ public sealed class Incident
         if (AssignedTo == to) return new IncidentOutcome.AlreadySo($"Already assigned to {to}.");
 
         AssignedTo = to;
-        Note(now, EntryKind.Assigned, $"Assigned to {to} by {by.Name}.", by);
+        Note(now, EntryKind.Assigned, $"Assigned to {to} {by.InWords}.", by);
         return new IncidentOutcome.Changed(Occasion.Updated);
     }
 
@@ -439,7 +439,7 @@ public sealed class Incident
         EscalationPolicy = critical.EscalationPolicy ?? EscalationPolicy;
         if (State == IncidentState.Acknowledged) ToTriggered();
         StormNumber = null;
-        Note(now, EntryKind.Escalated, $"Escalated by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        Note(now, EntryKind.Escalated, $"Escalated {by.InWords}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.Escalated);
     }
 
@@ -488,7 +488,7 @@ public sealed class Incident
         if (Severity == decision.Severity) return new IncidentOutcome.AlreadySo($"It is {Severity}.");
 
         var raised = Routing.Severity.Rank(decision.Severity) > Routing.Severity.Rank(Severity);
-        Note(now, EntryKind.SeverityChanged, $"Severity changed from {Severity} to {decision.Severity} by {by.Name}.", by);
+        Note(now, EntryKind.SeverityChanged, $"Severity changed from {Severity} to {decision.Severity} {by.InWords}.", by);
         Severity = decision.Severity;
         if (raised)
         {
@@ -514,14 +514,14 @@ public sealed class Incident
         if (Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity) || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
         target.Severity = Routing.Severity.Worse(target.Severity, Severity);
         target.BringIn(Receivers);
-        target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one by {by.Name}.", by);
+        target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one {by.InWords}.", by);
 
         FiringAlerts = 0;
         ToResolved(by, now, byAlerts: false);
         State = IncidentState.Closed;
         ClosedAt = now;
         MergedInto = target.Number;
-        Note(now, EntryKind.Merged, $"Merged into INC-{target.Number} by {by.Name}; follow that one.", by);
+        Note(now, EntryKind.Merged, $"Merged into INC-{target.Number} {by.InWords}; follow that one.", by);
         return new IncidentOutcome.Changed(Occasion.Resolved);
     }
 

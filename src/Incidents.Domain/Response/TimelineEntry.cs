@@ -35,6 +35,15 @@ public sealed record Actor(string Kind, string Name)
 {
     public static readonly Actor Engine = new("engine", "Incidents");
     public static readonly Actor Alertmanager = new("alertmanager", "Alertmanager");
+
+    /// <summary>As timelines say it: <c>by Ana</c>, <c>in Slack by Ana</c>, <c>by e-mail by ana@example.org</c>, <c>in PagerDuty by Ana</c>.</summary>
+    public string InWords => Kind switch
+    {
+        "slack" => $"in Slack by {Name}",
+        "email" => $"by e-mail by {Name}",
+        "pagerduty" => $"in PagerDuty by {Name}",
+        _ => $"by {Name}",
+    };
 }
 
 /// <summary>Kinds of timeline entries. Text keys; more are added by later stages.</summary>

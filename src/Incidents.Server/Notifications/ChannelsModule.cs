@@ -25,7 +25,8 @@ internal static class ChannelsModule
             .AddSingleton<IValidator<WebhookReceiver>, WebhookReceiverValidator>();
 
         services.AddOptions<PagerDutyOptions>().BindConfiguration("PagerDuty")
-            .Validate(o => OutboundHttp.IsHttp(o.EventsUrl), "PagerDuty__EventsUrl must be an absolute http(s) address, such as https://events.pagerduty.com/v2/enqueue.").ValidateOnStart();
+            .Validate(o => OutboundHttp.IsHttp(o.EventsUrl), "PagerDuty__EventsUrl must be an absolute http(s) address, such as https://events.pagerduty.com/v2/enqueue.")
+            .Validate(o => OutboundHttp.IsHttp(o.ApiUrl), "PagerDuty__ApiUrl must be an absolute http(s) address, such as https://api.pagerduty.com/.").ValidateOnStart();
         services.AddOptions<SlackOptions>().BindConfiguration("Slack")
             .Validate(o => OutboundHttp.IsHttp(o.ApiUrl), "Slack__ApiUrl must be an absolute http(s) address, such as https://slack.com/api/.").ValidateOnStart();
         services.AddOptions<LokiOptions>().BindConfiguration("Loki")

@@ -1,4 +1,5 @@
 using Incidents.Server.Alerts;
+using Incidents.Server.Notifications.Inbound;
 using Incidents.Server.Web;
 
 namespace Incidents.Server.Notifications;
@@ -9,6 +10,7 @@ internal static class NotificationsModule
     public static void AddNotifications(this WebApplicationBuilder builder)
     {
         builder.AddChannels();
+        builder.AddInbound();
         builder.Services
             .AddSingleton<QueueDeliveries>()
             .AddSingleton<IIngestStage>(services => services.GetRequiredService<QueueDeliveries>())
@@ -27,5 +29,6 @@ internal static class NotificationsModule
         app.MapDeliveries();
         app.MapPages();
         app.MapTestPages();
+        app.MapInbound();
     }
 }

@@ -37,9 +37,12 @@ internal abstract record IncidentAnswer
 /// <summary>
 /// The frame of every command on an incident: lock and load it, let the Domain decide, save it with its timeline, hand the change to later stages, commit, wake the workers.
 /// The row lock makes commands and ingest take turns, so a verb always decides on the newest state.
+/// A command that is sent within a transaction of the same scope becomes part of it: its owner commits, and calls <see cref="Wake"/> after that.
 /// </summary>
 internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAccess access, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
 {
+    private readonly HashSet<WorkSignal> _wake = [];
+
     /// <param name="number">Which.</param>
     /// <param name="ifRevision">The revision the caller decided on; null when it does not care.</param>
     /// <param name="action">For the audit log: <c>incident.acknowledge</c>.</param>
@@ -47,7 +50,7 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     /// <param name="cancellationToken">Stops it before the commit.</param>
     public async Task<IncidentAnswer> ChangeAsync(long number, long? ifRevision, string action, Func<Incident, Actor, Instant, IncidentOutcome> verb, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await BeginOrJoinAsync(cancellationToken);
         var incident = await LockAsync(number, cancellationToken);
         if (incident is null) return new IncidentAnswer.NotFound(number);
         if (WhyNot(incident.Team) is { } why) return new IncidentAnswer.Forbidden(why);
@@ -77,17 +80,30 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     public async Task<Incident?> LockAsync(long number, CancellationToken cancellationToken) =>
         await db.Incidents.FromSql($"select * from incidents where number = {number} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
 
-    /// <summary>Saves, hands on, commits and wakes.</summary>
-    public async Task SaveAsync(IReadOnlyList<IncidentChange> changed, IDbContextTransaction transaction, Instant now, CancellationToken cancellationToken)
+    /// <summary>A transaction of one's own; null within somebody else's.</summary>
+    public async Task<IDbContextTransaction?> BeginOrJoinAsync(CancellationToken cancellationToken) =>
+        db.Database.CurrentTransaction is null ? await db.Database.BeginTransactionAsync(cancellationToken) : null;
+
+    /// <summary>After the commit: what became due is done at once.</summary>
+    public void Wake()
+    {
+        foreach (var signal in _wake) signal.Raise();
+        _wake.Clear();
+        deliveries.Raise();
+        changes.Raise();
+    }
+
+    /// <summary>Saves, hands on, commits and wakes; the last two only for a transaction of one's own.</summary>
+    public async Task SaveAsync(IReadOnlyList<IncidentChange> changed, IDbContextTransaction? transaction, Instant now, CancellationToken cancellationToken)
     {
         foreach (var change in changed) db.AddRange(change.Incident.TakeEntries());
         await db.SaveChangesAsync(cancellationToken);
         var news = new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now);
         await events.Publish(news, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
+        _wake.UnionWith(news.Wake);
+        if (transaction is null) return;
         await transaction.CommitAsync(cancellationToken);
-        foreach (var signal in news.Wake) signal.Raise();
-        deliveries.Raise();
-        changes.Raise();
+        Wake();
     }
 }

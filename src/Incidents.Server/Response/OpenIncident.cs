@@ -30,7 +30,7 @@ internal sealed class OpenIncidentHandler(IncidentsDbContext db, IncidentWork wo
 {
     public async ValueTask<Incident> Handle(OpenIncident command, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await work.BeginOrJoinAsync(cancellationToken);
         var now = clock.GetCurrentInstant();
         var number = (await OpenIncidents.TakeNumbersAsync((NpgsqlConnection)db.Database.GetDbConnection(), 1, cancellationToken))[0];
         var title = AlertText.OneLine(command.Title, 200);

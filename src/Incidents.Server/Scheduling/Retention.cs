@@ -11,7 +11,7 @@ namespace Incidents.Server.Scheduling;
 /// <summary>The <c>Retention</c> section: how long what is done is kept. Incidents, their timelines and post-mortems are never removed.</summary>
 internal sealed class RetentionOptions
 {
-    /// <summary>Days that ingested webhooks are kept, body and all. Default 30.</summary>
+    /// <summary>Days that ingested webhooks are kept, body and all, and what people did in Slack and PagerDuty. Default 30, more than 2: PagerDuty repeats for so long.</summary>
     [Range(1, 36_500)]
     public int InboxDays { get; set; } = 30;
 
@@ -91,7 +91,12 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
             with gone as (delete from mutings where id in (select id from mutings where began_at < $1 and ended_at is not null order by began_at limit $2) returning 1)
             select count(*) from gone
             """, [Sql.P(now - Duration.FromDays(Math.Max(31, kept.AttemptDays))), Sql.P(Portion)], cancellationToken);
-        LogRemoved(webhooks, attempts, mutings);
+        var inbound = await RemoveAsync("""
+            with gone as (delete from inbound_actions where id in (select id from inbound_actions where received_at < $1 and state in ('done', 'failed') order by received_at limit $2) returning 1),
+              spent as (delete from spent_tokens where expires_at < $3)
+            select count(*) from gone
+            """, [Sql.P(now - Duration.FromDays(kept.InboxDays)), Sql.P(Portion), Sql.P(now)], cancellationToken);
+        LogRemoved(webhooks, attempts, mutings, inbound);
     }
 
     private async Task<long> RemoveAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
@@ -107,8 +112,8 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts and {Mutings} records of what was hidden")]
-    private partial void LogRemoved(long webhooks, long attempts, long mutings);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts, {Mutings} records of what was hidden and {Inbound} inbound actions")]
+    private partial void LogRemoved(long webhooks, long attempts, long mutings, long inbound);
 }
 
 /// <summary>Once a day, on one replica.</summary>

@@ -36,6 +36,8 @@ internal static class UiModule
         app.MapIncidentPages();
         app.MapSilencePages();
         app.MapOnCallPages();
+        app.MapMailLinks();
+        app.MapAccountLinkPages();
         app.MapLive();
     }
 }

@@ -25,6 +25,7 @@ internal static class ActorKind
     public const string System = "system";
     public const string Slack = "slack";
     public const string Email = "email";
+    public const string PagerDuty = "pagerduty";
 }
 
 /// <summary>Outside of a request it is the engine itself.</summary>

@@ -6,6 +6,7 @@ using System.Text.Json;
 using FluentValidation;
 using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
+using Incidents.Server.Notifications.Inbound;
 using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
@@ -55,8 +56,11 @@ internal sealed class EmailReceiverValidator : AbstractValidator<EmailReceiver>
     }
 }
 
-/// <summary>One mail for each change a person must know of, all of a subject in one thread. Small changes stay in Slack and on the page.</summary>
-internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options, ILogger<EmailChannel> log) : INotificationChannel<EmailReceiver>
+/// <summary>
+/// One mail for each change a person must know of, all of a subject in one thread. Small changes stay in Slack and on the page.
+/// While something can be done about it, each recipient gets a copy with links that act in their name; there are none without <paramref name="links"/>.
+/// </summary>
+internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options, ILogger<EmailChannel> log, MailLinks? links = null) : INotificationChannel<EmailReceiver>
 {
     public static bool IsAddress(string? text) =>
         text is not null && MailboxAddress.TryParse(text, out var mailbox) && mailbox.Address.IndexOf('@', StringComparison.Ordinal) is > 0 and var at && at < mailbox.Address.Length - 1;
@@ -77,23 +81,42 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
         if (waiting.Count == 0) return new DeliveryResult.Delivered(Shown(thread, notification, memory), "every recipient has it already");
 
         var from = MailboxAddress.Parse(smtp.From);
-        using var message = EmailLayout.Compose(notification, memory.Severity, attempt.Key, from, [.. receiver.To.Select(MailboxAddress.Parse)]);
-        var outcome = await HandOverAsync(smtp, notification, message, from, waiting, cancellationToken);
-        return outcome switch
+        var everybody = receiver.To.Select(MailboxAddress.Parse).ToList();
+        var letters = Letters(notification, waiting).Select(letter => (letter.To, Message: EmailLayout.Compose(notification, memory.Severity, attempt.Key, from, everybody, letter.Links))).ToList();
+        try
         {
-            { Failure: DeliveryResult.RetryLater later } => later with { Progress = thread with { Reference = memory.Write() } },
-            { Failure: { } failure } => failure,
-            _ => Conclude(outcome.Refused, waiting, notification, thread, memory, outcome.Answer),
-        };
+            var outcome = await HandOverAsync(smtp, notification, letters, from, cancellationToken);
+            memory = memory with { Told = [.. memory.Told, .. outcome.Accepted] };
+            return outcome switch
+            {
+                { Failure: DeliveryResult.RetryLater later } => later with { Progress = thread with { Reference = memory.Write() } },
+
+                // What some have cannot be taken back, and the others would not get it at another attempt either.
+                { Failure: DeliveryResult.Rejected rejected } when memory.Told.Count > 0 => new DeliveryResult.Delivered(Shown(thread, notification, memory), $"accepted for {string.Join(", ", memory.Told)}; {rejected.Reason}"),
+                { Failure: { } failure } => failure,
+                _ => Conclude(outcome.Refused, notification, thread, memory, outcome.Answer),
+            };
+        }
+        finally
+        {
+            foreach (var letter in letters) letter.Message.Dispose();
+        }
+    }
+
+    /// <summary>One for all; or one for each, where each has links of its own.</summary>
+    private IEnumerable<(List<MailboxAddress> To, ActionLinks Links)> Letters(Notification notification, List<MailboxAddress> waiting)
+    {
+        if (links is null || notification.State is not (SubjectState.Triggered or SubjectState.Acknowledged) || links.For(notification, "", MailLink.Acknowledge) is null)
+            return [(waiting, ActionLinks.None)];
+        return waiting.Select(to => (new List<MailboxAddress> { to }, new ActionLinks(
+            notification.State == SubjectState.Triggered ? links.For(notification, to.Address, MailLink.Acknowledge) : null, links.For(notification, to.Address, MailLink.Resolve))));
     }
 
     private static bool IsWorthAMail(string occasion) => Occasion.IsPage(occasion) || occasion is Occasion.Acknowledged or Occasion.Resolved;
 
     private static DeliveryResult Conclude(
-        IReadOnlyList<RefusedRecipient> refused, List<MailboxAddress> waiting, Notification notification, ThreadMemory thread, EmailMemory memory, string answer)
+        IReadOnlyList<RefusedRecipient> refused, Notification notification, ThreadMemory thread, EmailMemory now, string answer)
     {
-        var accepted = waiting.Where(to => !refused.Any(r => r.Address == to.Address)).Select(to => to.Address).ToList();
-        var now = memory with { Told = [.. memory.Told, .. accepted] };
         var later = refused.Where(r => !r.IsFinal).ToList();
         if (later.Count > 0)
         {
@@ -119,9 +142,10 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
     };
 
     private async Task<HandOver> HandOverAsync(
-        SmtpOptions smtp, Notification notification, MimeMessage message, MailboxAddress from, List<MailboxAddress> recipients, CancellationToken cancellationToken)
+        SmtpOptions smtp, Notification notification, IReadOnlyList<(List<MailboxAddress> To, MimeMessage Message)> letters, MailboxAddress from, CancellationToken cancellationToken)
     {
         using var client = new ForgivingSmtpClient();
+        var accepted = new List<string>();
         var handing = false;
         try
         {
@@ -133,18 +157,29 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
             }, cancellationToken);
             if (!string.IsNullOrEmpty(smtp.User)) await client.AuthenticateAsync(smtp.User, smtp.Password ?? "", cancellationToken);
 
-            handing = true;
-            var answer = await client.SendAsync(message, from, recipients, cancellationToken);
-            handing = false;
+            var answer = "";
+            foreach (var (to, message) in letters)
+            {
+                var before = client.Refused.Count;
+                try
+                {
+                    handing = true;
+                    var said = await client.SendAsync(message, from, to, cancellationToken);
+                    handing = false;
+                    accepted.AddRange(to.Where(t => !client.Refused.Any(r => r.Address == t.Address)).Select(t => t.Address));
+                    answer = MessageText.Truncate(MessageText.SingleLine(said), 200);
+                }
+                catch (SmtpCommandException refusal) when (client.Refused.Count - before == to.Count)
+                {
+                    // Accepted for nobody of this letter; the next one is for others.
+                    LogNobodyAccepted(notification.SubjectKey, refusal.StatusCode);
+                    handing = false;
+                    if (!client.IsConnected) return new HandOver(new DeliveryResult.RetryLater("the mail server closed the connection"), client.Refused, accepted, "");
+                }
+            }
+
             await QuitAsync(client, cancellationToken);
-            return client.Refused.Count == recipients.Count
-                ? new HandOver(null, client.Refused, "")
-                : new HandOver(null, client.Refused, MessageText.Truncate(MessageText.SingleLine(answer), 200));
-        }
-        catch (SmtpCommandException refusal) when (client.Refused.Count == recipients.Count)
-        {
-            LogNobodyAccepted(notification.SubjectKey, refusal.StatusCode);
-            return new HandOver(null, client.Refused, "");
+            return new HandOver(null, client.Refused, accepted, accepted.Count == 0 ? "" : answer);
         }
         catch (SmtpCommandException refusal)
         {
@@ -175,7 +210,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
             return Fail(new DeliveryResult.RetryLater(failure is SocketException ? NetworkFailure.Reason(failure) : "the mail server closed the connection", MayHaveArrived: handing));
         }
 
-        static HandOver Fail(DeliveryResult failure) => new(failure, [], "");
+        HandOver Fail(DeliveryResult failure) => new(failure, [], accepted, "");
     }
 
     private async Task QuitAsync(ForgivingSmtpClient client, CancellationToken cancellationToken)
@@ -197,7 +232,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
     [LoggerMessage(Level = LogLevel.Debug, Message = "The mail server broke the connection after taking a mail")]
     private partial void LogNoFarewell(Exception failure);
 
-    private sealed record HandOver(DeliveryResult? Failure, IReadOnlyList<RefusedRecipient> Refused, string Answer);
+    private sealed record HandOver(DeliveryResult? Failure, IReadOnlyList<RefusedRecipient> Refused, IReadOnlyList<string> Accepted, string Answer);
 
     private sealed record RefusedRecipient(string Address, int Code, string Answer)
     {
@@ -222,6 +257,12 @@ internal sealed record EmailMemory(string Severity, string? Delivery, IReadOnlyL
     public string Write() => JsonSerializer.Serialize(this, JsonSerializerOptions.Web);
 }
 
+/// <summary>Where a recipient's buttons lead; null for a button that the mail does not have.</summary>
+internal sealed record ActionLinks(string? Acknowledge, string? Resolve)
+{
+    public static readonly ActionLinks None = new(null, null);
+}
+
 /// <summary>How a subject looks as mail: complete as text, readable with images off, well under the 100 kB at which Gmail clips.</summary>
 internal static class EmailLayout
 {
@@ -232,16 +273,16 @@ internal static class EmailLayout
     private static readonly Limits[] Sizes = [new(6000, 500, 200, 20, 30), new(2000, 300, 150, 10, 15), new(500, 150, 100, 3, 5)];
 
     /// <summary>The mail in the largest of a few sizes that stays under 95 kB as it goes over the wire.</summary>
-    public static MimeMessage Compose(Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to)
+    public static MimeMessage Compose(Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to, ActionLinks actions)
     {
         foreach (var limits in Sizes[..^1])
         {
-            var message = Compose(notification, firstSeverity, deliveryKey, from, to, limits);
+            var message = Compose(notification, firstSeverity, deliveryKey, from, to, actions, limits);
             if (Measure(message) <= MostBytes) return message;
             message.Dispose();
         }
 
-        return Compose(notification, firstSeverity, deliveryKey, from, to, Sizes[^1]);
+        return Compose(notification, firstSeverity, deliveryKey, from, to, actions, Sizes[^1]);
     }
 
     private static long Measure(MimeMessage message)
@@ -253,7 +294,7 @@ internal static class EmailLayout
     }
 
     private static MimeMessage Compose(
-        Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to, Limits limits)
+        Notification notification, string firstSeverity, string deliveryKey, MailboxAddress from, IReadOnlyList<MailboxAddress> to, ActionLinks actions, Limits limits)
     {
         var host = from.Domain.Length == 0 ? "localhost" : from.Domain;
         var root = $"{notification.SubjectKey}@{host}";
@@ -273,7 +314,7 @@ internal static class EmailLayout
         message.Headers.Add("X-Incidents-Id", MessageText.Number(notification) ?? notification.SubjectKey);
         message.Headers.Add("X-Incidents-Severity", notification.Severity);
         message.Headers.Add("X-Incidents-State", notification.State);
-        message.Body = new BodyBuilder { TextBody = Text(notification, limits), HtmlBody = Html(notification, limits) }.ToMessageBody();
+        message.Body = new BodyBuilder { TextBody = Text(notification, actions, limits), HtmlBody = Html(notification, actions, limits) }.ToMessageBody();
         return message;
     }
 
@@ -300,10 +341,13 @@ internal static class EmailLayout
         _ => "",
     };
 
-    private static string Text(Notification notification, Limits limits)
+    private static string Text(Notification notification, ActionLinks actions, Limits limits)
     {
         var text = new StringBuilder();
         text.Append(First(notification)).Append("\n\n");
+        if (actions.Acknowledge is not null) text.Append("Acknowledge: ").Append(actions.Acknowledge).Append('\n');
+        if (actions.Resolve is not null) text.Append("Resolve: ").Append(actions.Resolve).Append('\n');
+        if (actions != ActionLinks.None) text.Append("The links act in your name: do not forward this mail.\n\n");
         foreach (var fact in MessageText.Facts(notification)) text.Append(fact.Name).Append(": ").Append(MessageText.Truncate(fact.Text, limits.Fact)).Append('\n');
         foreach (var words in Words(notification, limits)) text.Append('\n').Append(words).Append('\n');
         if (notification.Alerts.Length > 1)
@@ -323,7 +367,7 @@ internal static class EmailLayout
         return text.Append('\n').ToString();
     }
 
-    private static string Html(Notification notification, Limits limits)
+    private static string Html(Notification notification, ActionLinks actions, Limits limits)
     {
         var html = new StringBuilder();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\"></head>")
@@ -332,11 +376,16 @@ internal static class EmailLayout
         // The preheader: what a mail list shows after the subject.
         html.Append("<div style=\"display:none;max-height:0;overflow:hidden\">").Append(Encode(First(notification))).Append("</div>");
         html.Append("<h1 style=\"font-size:20px;border-left:8px solid ").Append(Colour(notification)).Append(";padding-left:12px\">").Append(Encode(First(notification))).Append("</h1>");
-        if (MessageText.HttpUrl(notification.Url) is { } page)
+        if (actions != ActionLinks.None)
         {
-            // The page behind it has the button that acts: scanners open every link in a mail.
-            var verb = notification.State == SubjectState.Triggered ? "Acknowledge" : "Open " + (MessageText.Number(notification) ?? "the alerts");
-            html.Append("<p><a href=\"").Append(Encode(page)).Append("\" style=\"display:block;text-align:center;padding:16px;background:#1264a3;color:#ffffff;border-radius:6px;text-decoration:none;font-weight:bold\">").Append(Encode(verb)).Append("</a></p>");
+            // The page behind a link has the button that acts: scanners open every link in a mail.
+            if (actions.Acknowledge is not null) Button(actions.Acknowledge, "Acknowledge", "#1264a3");
+            if (actions.Resolve is not null) Button(actions.Resolve, "Resolve", actions.Acknowledge is null ? "#1264a3" : "#5f6368");
+            html.Append("<p>The buttons act in your name: do not forward this mail.</p>");
+        }
+        else if (MessageText.HttpUrl(notification.Url) is { } page)
+        {
+            Button(page, notification.State == SubjectState.Triggered ? "Acknowledge" : "Open " + (MessageText.Number(notification) ?? "the alerts"), "#1264a3");
         }
 
         html.Append("<table style=\"border-collapse:collapse\">");
@@ -356,6 +405,9 @@ internal static class EmailLayout
         html.Append("<p>");
         foreach (var (name, url) in Links(notification)) html.Append("<a href=\"").Append(Encode(url)).Append("\">").Append(Encode(name)).Append("</a> &nbsp; ");
         return html.Append("</p></body></html>").ToString();
+
+        void Button(string href, string text, string colour) => html.Append("<p><a href=\"").Append(Encode(href)).Append("\" style=\"display:block;text-align:center;padding:16px;background:").Append(colour)
+            .Append(";color:#ffffff;border-radius:6px;text-decoration:none;font-weight:bold\">").Append(Encode(text)).Append("</a></p>");
 
         void List(string title, IEnumerable<string> lines)
         {

@@ -23,6 +23,9 @@ internal interface ISlackApi
     /// and payload; <see cref="SlackAnswer.Ts"/> is null when none has.
     /// </summary>
     Task<SlackAnswer> FindMessageAsync(string channelId, string eventType, IReadOnlyDictionary<string, string> payload, Instant oldest, CancellationToken cancellationToken);
+
+    /// <summary><c>apps.connections.open</c> with the app token: the address of one WebSocket, good for one use and a short while; null when Slack refuses.</summary>
+    Task<(Uri? Url, SlackAnswer Answer)> OpenConnectionAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>One message as Slack takes it. Text is already escaped.</summary>

@@ -20,6 +20,15 @@ internal sealed class PagerDutyOptions
 
     /// <summary>Integration key of the service to page, 32 characters. No default.</summary>
     public string? RoutingKey { get; set; }
+
+    /// <summary>Secret of the v3 webhook subscription: what people do in PagerDuty is then done here too. Several, for several subscriptions or while one is replaced, are separated by commas. No default; without it those requests are refused.</summary>
+    public string? WebhookSecret { get; set; }
+
+    /// <summary>Token of PagerDuty's REST API, read-only. Needed only where webhooks name an incident without our key; then the incident's alerts are asked for it. No default.</summary>
+    public string? ApiToken { get; set; }
+
+    /// <summary>Base address of the REST API. Default <c>https://api.pagerduty.com/</c>; accounts in Europe have <c>https://api.eu.pagerduty.com/</c>.</summary>
+    public Uri ApiUrl { get; set; } = new("https://api.pagerduty.com/");
 }
 
 /// <summary>What <c>pagerduty:</c> may say in <c>routing.yaml</c>.</summary>
@@ -92,10 +101,11 @@ internal sealed class PagerDutyChannel(IHttpClientFactory http, IOptionsMonitor<
             SubjectState.Acknowledged => isNews ? ["trigger"] : [],
 
             // Hidden by a silence here: PagerDuty must stop calling people, too. What still fires at the end begins anew.
-            SubjectState.Triggered when notification.Occasion == Occasion.Quieted && thread.ShownState == SubjectState.Triggered => ["acknowledge"],
+            SubjectState.Triggered when notification.Occasion == Occasion.Quieted => thread.ShownState == SubjectState.Triggered ? ["acknowledge"] : [],
 
-            // PagerDuty tells nobody of a trigger for what is acknowledged there; a page that must be heard begins anew. So does one that calls again while it rings, or has rung out.
-            _ when thread.ShownState == SubjectState.Acknowledged && Occasion.IsPage(notification.Occasion) => ["resolve", "trigger"],
+            // The Events API cannot take an acknowledgement back, and PagerDuty tells nobody of a trigger for what is acknowledged there. Nobody has it any more, so it begins anew.
+            // So does one that calls again while it rings, or has rung out.
+            _ when thread.ShownState == SubjectState.Acknowledged => ["resolve", "trigger"],
             _ when thread.ShownState == SubjectState.Triggered && notification.Occasion is Occasion.Paged or Occasion.NobodyCame => isNews ? ["resolve", "trigger"] : [],
             _ => isNews || thread.ShownState != SubjectState.Triggered ? ["trigger"] : [],
         };

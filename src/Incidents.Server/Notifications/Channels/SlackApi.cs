@@ -17,6 +17,15 @@ internal sealed class SlackOptions
 
     /// <summary>Bot token, <c>xoxb-…</c>, with scope <c>chat:write</c>; <c>channels:history</c> lets us recognise a message whose answer was lost. No default.</summary>
     public string? BotToken { get; set; }
+
+    /// <summary>App-level token, <c>xapp-…</c>, with scope <c>connections:write</c>: buttons and commands then arrive over Socket Mode, which needs no public address. No default.</summary>
+    public string? AppToken { get; set; }
+
+    /// <summary>Signing secret of the app: buttons and commands then arrive over HTTP at <c>/api/v1/webhooks/slack/…</c>. No default; without it those requests are refused.</summary>
+    public string? SigningSecret { get; set; }
+
+    /// <summary>What a Slack user may do whom nobody here knows: <c>nothing</c> (default; is offered to link the account), <c>acknowledge</c> (and give back), or <c>everything</c> that a linked one may.</summary>
+    public string UnlinkedUsersMay { get; set; } = "nothing";
 }
 
 internal sealed class SlackApi(IHttpClientFactory http, IOptionsMonitor<SlackOptions> options, TimeProvider clock) : ISlackApi
@@ -71,6 +80,13 @@ internal sealed class SlackApi(IHttpClientFactory http, IOptionsMonitor<SlackOpt
         return read with { Channel = channelId, Ts = Text(ours?["ts"]) };
     }
 
+    public async Task<(Uri? Url, SlackAnswer Answer)> OpenConnectionAsync(CancellationToken cancellationToken)
+    {
+        // The token goes into the header alone, with nothing in the body.
+        var answer = await SendAsync("apps.connections.open", new FormUrlEncodedContent([]), 64 * 1024, cancellationToken, options.CurrentValue.AppToken);
+        var read = Read(answer);
+        return (read.Ok && Uri.TryCreate(Text(Parse(answer.Body)?["url"]), UriKind.Absolute, out var url) ? url : null, read);
+    }
 
     private static JsonObject Common(SlackMessage message)
     {
@@ -90,13 +106,13 @@ internal sealed class SlackApi(IHttpClientFactory http, IOptionsMonitor<SlackOpt
     private Task<HttpAnswer> CallAsync(string method, JsonObject body, CancellationToken cancellationToken) =>
         SendAsync(method, new StringContent(body.ToJsonString(JsonSerializerOptions.Web), Encoding.UTF8, "application/json"), 1024 * 1024, cancellationToken);
 
-    private async Task<HttpAnswer> SendAsync(string method, HttpContent content, int mostBytes, CancellationToken cancellationToken)
+    private async Task<HttpAnswer> SendAsync(string method, HttpContent content, int mostBytes, CancellationToken cancellationToken, string? token = null)
     {
         var settings = options.CurrentValue;
         var address = settings.ApiUrl.AbsoluteUri;
         using var client = http.CreateClient(HttpClientName);
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri((address.EndsWith('/') ? address : address + "/") + method)) { Content = content };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", settings.BotToken!.Trim());
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (token ?? settings.BotToken!).Trim());
         return await client.AskAsync(request, clock, cancellationToken, mostBytes);
     }
 

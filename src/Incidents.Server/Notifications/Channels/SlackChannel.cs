@@ -231,7 +231,7 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
 
         public void Shown(Notification notification, SlackReference reference) => Thread = Thread with
         {
-            Reference = JsonSerializer.Serialize(reference, JsonSerializerOptions.Web),
+            Reference = reference.Write(),
             ShownState = notification.State,
             ShownRevision = notification.Revision,
             MayHaveArrived = false,
@@ -244,4 +244,8 @@ internal sealed partial class SlackChannel(ISlackApi slack, TimeProvider clock, 
 }
 
 /// <summary>Where the root message is.</summary>
-internal sealed record SlackReference(string Channel, string Ts);
+internal sealed record SlackReference(string Channel, string Ts)
+{
+    /// <summary>Always the same text for the same place, so that threads can be found by it.</summary>
+    public string Write() => JsonSerializer.Serialize(this, JsonSerializerOptions.Web);
+}

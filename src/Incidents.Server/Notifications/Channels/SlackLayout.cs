@@ -20,6 +20,16 @@ internal static class SlackLayout
     public const string RunbookAction = "incident_runbook";
     public const string OpenAction = "incident_open";
 
+    /// <summary>Where the buttons are within a message.</summary>
+    public const string ActionsBlock = "incident_actions";
+
+    // What the overflow menu's options say, each with the incident's number after a blank.
+    public const string EscalateOption = "escalate";
+    public const string AssignOption = "assign_me";
+    public const string SnoozeHourOption = "snooze_1h";
+    public const string SnoozeNightOption = "snooze_8h";
+    public const string UnacknowledgeOption = "unack";
+
     private const int MostHeader = 150;
     private const int MostField = 250;
     private const int MostBody = 2800;
@@ -62,7 +72,7 @@ internal static class SlackLayout
         var context = Context(notification);
         if (context.Count > 0) blocks.Add(new JsonObject { ["type"] = "context", ["elements"] = context });
         var actions = Actions(notification);
-        if (actions.Count > 0) blocks.Add(new JsonObject { ["type"] = "actions", ["elements"] = actions });
+        if (actions.Count > 0) blocks.Add(new JsonObject { ["type"] = "actions", ["block_id"] = ActionsBlock, ["elements"] = actions });
         return [new JsonObject { ["color"] = Colour(notification), ["fallback"] = Fallback(notification), ["blocks"] = blocks }];
     }
 
@@ -170,7 +180,7 @@ internal static class SlackLayout
                     break;
             }
 
-            buttons.Add(More(number));
+            buttons.Add(More(number, notification.State == SubjectState.Acknowledged));
         }
 
         if (MessageText.HttpUrl(notification.RunbookUrl, MostUrl) is { } runbook) buttons.Add(LinkButton("Runbook", runbook, RunbookAction));
@@ -178,13 +188,13 @@ internal static class SlackLayout
     }
 
     // Slack takes five at most.
-    private static JsonObject More(string number) => new()
+    private static JsonObject More(string number, bool isAcknowledged)
     {
-        ["type"] = "overflow",
-        ["action_id"] = MoreAction,
-        ["options"] = new JsonArray(
-            Option("Escalate", "escalate"), Option("Silence 1 h", "silence_1h"), Option("Silence 24 h", "silence_24h"), Option("Run playbook", "run_playbook"), Option("Add note", "add_note")),
-    };
+        var options = new JsonArray(
+            Option("Assign to me", $"{AssignOption} {number}"), Option("Snooze 1 h", $"{SnoozeHourOption} {number}"), Option("Snooze 8 h", $"{SnoozeNightOption} {number}"), Option("Escalate", $"{EscalateOption} {number}"));
+        if (isAcknowledged) options.Add(Option("Un-acknowledge", $"{UnacknowledgeOption} {number}"));
+        return new() { ["type"] = "overflow", ["action_id"] = MoreAction, ["options"] = options };
+    }
 
     private static JsonObject Option(string text, string value) => new() { ["text"] = PlainText(text, 75), ["value"] = value };
 

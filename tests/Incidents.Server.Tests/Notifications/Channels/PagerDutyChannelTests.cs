@@ -121,7 +121,7 @@ public class PagerDutyChannelTests
         await Send(Checkout(occasion: Occasion.Unacknowledged, revision: 3), acknowledged);
         await Send(Checkout(occasion: Occasion.Reopened, revision: 4), resolved);
 
-        Assert.That(PagerDuty.Events.Select(e => e.Action), Is.EqualTo(new[] { "trigger", "trigger" }));
+        Assert.That(PagerDuty.Events.Select(e => e.Action), Is.EqualTo(new[] { "resolve", "trigger", "trigger" }));
     }
 
     [Test]
