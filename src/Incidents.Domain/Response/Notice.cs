@@ -76,6 +76,20 @@ public sealed class Notice
         Revision = 1,
     };
 
+    /// <summary>Something that is said once, without an alert behind it; its group has nothing else in it.</summary>
+    public static Notice Say(long id, string groupKey, string title, string severity, IReadOnlyList<string> receivers, Instant now) => new()
+    {
+        Id = id,
+        GroupKey = groupKey,
+        GroupId = Guid.NewGuid(),
+        Title = title,
+        Severity = severity,
+        Receivers = [.. receivers],
+        Since = now,
+        OpenedAt = now,
+        Revision = 1,
+    };
+
     /// <summary>
     /// One message to one person that is of no single incident: several that wait, or a test. Its group key begins with <c>@</c>, as that of no route does.
     /// What counts in it are incidents, not alerts.
