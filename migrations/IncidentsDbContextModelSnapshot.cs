@@ -340,6 +340,14 @@ namespace Incidents.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("firing_alerts");
 
+                    b.Property<Instant?>("FlappingSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("flapping_since");
+
+                    b.Property<string>("Flaps")
+                        .HasColumnType("text")
+                        .HasColumnName("flaps");
+
                     b.Property<Guid>("GroupId")
                         .HasColumnType("uuid")
                         .HasColumnName("group_id");
@@ -366,6 +374,18 @@ namespace Incidents.Migrations
                         .HasColumnType("text[]")
                         .HasColumnName("playbooks");
 
+                    b.Property<string>("QuietBy")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_by");
+
+                    b.Property<string>("QuietRule")
+                        .HasColumnType("text")
+                        .HasColumnName("quiet_rule");
+
+                    b.Property<Instant?>("QuietSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("quiet_since");
+
                     b.PrimitiveCollection<string[]>("Receivers")
                         .IsRequired()
                         .HasColumnType("text[]")
@@ -391,6 +411,10 @@ namespace Incidents.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("revision");
 
+                    b.Property<Instant?>("SettleFlappingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("settle_flapping_at");
+
                     b.Property<string>("Severity")
                         .IsRequired()
                         .HasColumnType("text")
@@ -408,6 +432,14 @@ namespace Incidents.Migrations
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("state");
+
+                    b.Property<long?>("StormNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storm_number");
+
+                    b.Property<string>("Team")
+                        .HasColumnType("text")
+                        .HasColumnName("team");
 
                     b.Property<string>("Title")
                         .IsRequired()
@@ -433,9 +465,21 @@ namespace Incidents.Migrations
                     b.HasKey("Number")
                         .HasName("pk_incidents");
 
+                    b.HasIndex("QuietRule")
+                        .HasDatabaseName("ix_incidents_quiet_rule")
+                        .HasFilter("quiet_rule is not null");
+
+                    b.HasIndex("SettleFlappingAt")
+                        .HasDatabaseName("ix_incidents_settle_flapping_at")
+                        .HasFilter("settle_flapping_at is not null");
+
                     b.HasIndex("SnoozedUntil")
                         .HasDatabaseName("ix_incidents_snoozed_until")
                         .HasFilter("snoozed_until is not null");
+
+                    b.HasIndex("StormNumber")
+                        .HasDatabaseName("ix_incidents_storm_number")
+                        .HasFilter("storm_number is not null");
 
                     b.HasIndex("VerifyResolveAt")
                         .HasDatabaseName("ix_incidents_verify_resolve_at")
@@ -520,6 +564,10 @@ namespace Incidents.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_notices_group_id")
                         .HasFilter("closed_at is null");
+
+                    b.HasIndex(new[] { "OpenedAt" }, "ix_notices_of_people")
+                        .HasDatabaseName("ix_notices_opened_at")
+                        .HasFilter("closed_at is null and group_key like '@%'");
 
                     b.ToTable("notices", (string)null);
                 });
@@ -635,6 +683,18 @@ namespace Incidents.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("missing_since");
 
+                    b.Property<string>("MutedRule")
+                        .HasColumnType("text")
+                        .HasColumnName("muted_rule");
+
+                    b.Property<Instant?>("MutedSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_since");
+
+                    b.Property<Instant?>("MutedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("muted_until");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text")
@@ -720,6 +780,10 @@ namespace Incidents.Migrations
                     b.HasIndex("IncidentNumber")
                         .HasDatabaseName("ix_alerts_incident_number")
                         .HasFilter("incident_number is not null");
+
+                    b.HasIndex("MutedUntil")
+                        .HasDatabaseName("ix_alerts_muted_until")
+                        .HasFilter("status = 'firing' and outcome = 'suppressed' and muted_until is not null");
 
                     b.HasIndex("NoticeId")
                         .HasDatabaseName("ix_alerts_notice_id")
@@ -999,6 +1063,10 @@ namespace Incidents.Migrations
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_deliveries_lease")
                         .HasDatabaseName("ix_deliveries_lease_until")
                         .HasFilter("state = 'sending'");
+
+                    b.HasIndex(new[] { "NoticeId" }, "ix_deliveries_to_people")
+                        .HasDatabaseName("ix_deliveries_notice_id")
+                        .HasFilter("notice_id is not null and receiver like '@%'");
 
                     b.HasIndex(new[] { "ThreadId" }, "ux_deliveries_queued")
                         .IsUnique()
@@ -1296,6 +1364,185 @@ namespace Incidents.Migrations
                     b.ToTable("notification_threads", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.OnCall.CalendarFeedRow", b =>
+                {
+                    b.Property<string>("Schedule")
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.Property<string>("Body")
+                        .HasColumnType("text")
+                        .HasColumnName("body");
+
+                    b.Property<string>("Content")
+                        .HasColumnType("text")
+                        .HasColumnName("content");
+
+                    b.Property<Instant>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("ETag")
+                        .HasColumnType("text")
+                        .HasColumnName("etag");
+
+                    b.Property<int>("Failures")
+                        .HasColumnType("integer")
+                        .HasColumnName("failures");
+
+                    b.Property<Instant?>("FetchedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("fetched_at");
+
+                    b.Property<string>("Problem")
+                        .HasColumnType("text")
+                        .HasColumnName("problem");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("source");
+
+                    b.HasKey("Schedule")
+                        .HasName("pk_calendar_feeds");
+
+                    b.ToTable("calendar_feeds", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.CalendarLinkRow", b =>
+                {
+                    b.Property<string>("Kind")
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text")
+                        .HasColumnName("key");
+
+                    b.Property<int>("Generation")
+                        .HasColumnType("integer")
+                        .HasColumnName("generation");
+
+                    b.HasKey("Kind", "Key")
+                        .HasName("pk_calendar_links");
+
+                    b.ToTable("calendar_links", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.CoverageCheckRow", b =>
+                {
+                    b.Property<int>("Id")
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    b.Property<Instant>("CheckedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("checked_at");
+
+                    b.Property<string>("Examined")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("examined");
+
+                    b.Property<string>("Holes")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("holes");
+
+                    b.HasKey("Id")
+                        .HasName("pk_coverage_checks");
+
+                    b.ToTable("coverage_checks", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.DutyWatchRow", b =>
+                {
+                    b.Property<string>("Schedule")
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.PrimitiveCollection<string[]>("People")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("people");
+
+                    b.Property<Instant>("Since")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("since");
+
+                    b.HasKey("Schedule")
+                        .HasName("pk_duty_watches");
+
+                    b.ToTable("duty_watches", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.EscalationRow", b =>
+                {
+                    b.Property<long>("Number")
+                        .HasColumnType("bigint")
+                        .HasColumnName("number");
+
+                    b.Property<Instant?>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("Policy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("policy");
+
+                    b.Property<long?>("RemainingMs")
+                        .HasColumnType("bigint")
+                        .HasColumnName("remaining_ms");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<int>("Round")
+                        .HasColumnType("integer")
+                        .HasColumnName("round");
+
+                    b.Property<bool>("RoundReached")
+                        .HasColumnType("boolean")
+                        .HasColumnName("round_reached");
+
+                    b.Property<int>("Run")
+                        .HasColumnType("integer")
+                        .HasColumnName("run");
+
+                    b.Property<string>("Snapshot")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("snapshot");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("status");
+
+                    b.Property<int>("Step")
+                        .HasColumnType("integer")
+                        .HasColumnName("step");
+
+                    b.Property<string>("StoppedReason")
+                        .HasColumnType("text")
+                        .HasColumnName("stopped_reason");
+
+                    b.HasKey("Number")
+                        .HasName("pk_escalations");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_escalations_due_at")
+                        .HasFilter("due_at is not null");
+
+                    b.HasIndex(new[] { "Number" }, "ix_escalations_ended")
+                        .HasDatabaseName("ix_escalations_number")
+                        .HasFilter("status = 'ended'");
+
+                    b.ToTable("escalations", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.OnCall.OverrideRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1352,6 +1599,154 @@ namespace Incidents.Migrations
                         .HasDatabaseName("ix_on_call_overrides_ends_at");
 
                     b.ToTable("on_call_overrides", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.PageRow", b =>
+                {
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<int>("Run")
+                        .HasColumnType("integer")
+                        .HasColumnName("run");
+
+                    b.Property<int>("Round")
+                        .HasColumnType("integer")
+                        .HasColumnName("round");
+
+                    b.Property<int>("Step")
+                        .HasColumnType("integer")
+                        .HasColumnName("step");
+
+                    b.Property<string>("Person")
+                        .HasColumnType("text")
+                        .HasColumnName("person");
+
+                    b.Property<int>("Begun")
+                        .HasColumnType("integer")
+                        .HasColumnName("begun");
+
+                    b.Property<long?>("BundledIn")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bundled_in");
+
+                    b.Property<string>("Contacts")
+                        .IsRequired()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("contacts");
+
+                    b.Property<Instant?>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.PrimitiveCollection<string[]>("Failed")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("failed");
+
+                    b.Property<Instant>("StartedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("started_at");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("status");
+
+                    b.HasKey("IncidentNumber", "Run", "Round", "Step", "Person")
+                        .HasName("pk_pages");
+
+                    b.HasIndex("BundledIn")
+                        .HasDatabaseName("ix_pages_bundled_in")
+                        .HasFilter("bundled_in is not null");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_pages_due_at")
+                        .HasFilter("due_at is not null");
+
+                    b.HasIndex(new[] { "Person", "StartedAt" }, "ix_pages_of_person")
+                        .HasDatabaseName("ix_pages_person_started_at");
+
+                    b.ToTable("pages", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.OnCall.SwapRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<Instant?>("DeclinedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("declined_at");
+
+                    b.Property<Instant>("GivesFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("gives_from");
+
+                    b.Property<Instant>("GivesUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("gives_until");
+
+                    b.Property<string>("OfferedTo")
+                        .HasColumnType("text")
+                        .HasColumnName("offered_to");
+
+                    b.Property<string>("Person")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("person");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<Instant>("RequestedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("requested_at");
+
+                    b.Property<string>("RequestedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("requested_by");
+
+                    b.Property<Instant?>("ReturnsFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("returns_from");
+
+                    b.Property<Instant?>("ReturnsUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("returns_until");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("Schedule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("schedule");
+
+                    b.Property<Instant?>("TakenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("taken_at");
+
+                    b.Property<string>("TakenBy")
+                        .HasColumnType("text")
+                        .HasColumnName("taken_by");
+
+                    b.Property<Instant?>("WithdrawnAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("withdrawn_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_shift_swaps");
+
+                    b.HasIndex("Schedule", "GivesUntil")
+                        .HasDatabaseName("ix_shift_swaps_schedule_gives_until");
+
+                    b.ToTable("shift_swaps", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
@@ -1415,6 +1810,255 @@ namespace Incidents.Migrations
                         .HasName("pk_heartbeat_watch");
 
                     b.ToTable("heartbeat_watch", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.InhibitionSourceRow", b =>
+                {
+                    b.Property<Guid>("RuleId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("rule_id");
+
+                    b.Property<Guid>("EqualId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("equal_id");
+
+                    b.Property<long>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<bool>("IsTarget")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_target");
+
+                    b.HasKey("RuleId", "EqualId", "AlertId")
+                        .HasName("pk_inhibition_sources");
+
+                    b.HasIndex("AlertId")
+                        .HasDatabaseName("ix_inhibition_sources_alert_id");
+
+                    b.ToTable("inhibition_sources", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.MutingRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<long?>("AlertId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("alert_id");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("How")
+                        .HasColumnType("text")
+                        .HasColumnName("how");
+
+                    b.Property<long?>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<string>("Rule")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("rule");
+
+                    b.Property<bool>("WouldPage")
+                        .HasColumnType("boolean")
+                        .HasColumnName("would_page");
+
+                    b.HasKey("Id")
+                        .HasName("pk_mutings");
+
+                    b.HasIndex("BeganAt")
+                        .HasDatabaseName("ix_mutings_began_at");
+
+                    b.HasIndex(new[] { "AlertId" }, "ix_mutings_open_alert")
+                        .HasDatabaseName("ix_mutings_alert_id")
+                        .HasFilter("ended_at is null and alert_id is not null");
+
+                    b.HasIndex(new[] { "IncidentNumber" }, "ix_mutings_open_incident")
+                        .HasDatabaseName("ix_mutings_incident_number")
+                        .HasFilter("ended_at is null and incident_number is not null");
+
+                    b.ToTable("mutings", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.SilenceRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("EndedBy")
+                        .HasColumnType("text")
+                        .HasColumnName("ended_by");
+
+                    b.Property<Instant?>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("kind");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<int>("MirrorAttempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("mirror_attempts");
+
+                    b.Property<string>("MirrorDetail")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_detail");
+
+                    b.Property<Instant?>("MirrorDueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("mirror_due_at");
+
+                    b.Property<string>("MirrorState")
+                        .HasColumnType("text")
+                        .HasColumnName("mirror_state");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.Property<string>("UpstreamId")
+                        .HasColumnType("text")
+                        .HasColumnName("upstream_id");
+
+                    b.Property<string>("Windows")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("windows");
+
+                    b.HasKey("Id")
+                        .HasName("pk_silences");
+
+                    b.HasIndex("EndsAt")
+                        .HasDatabaseName("ix_silences_ends_at")
+                        .HasFilter("ended_at is null");
+
+                    b.HasIndex("MirrorDueAt")
+                        .HasDatabaseName("ix_silences_mirror_due_at")
+                        .HasFilter("mirror_due_at is not null");
+
+                    b.ToTable("silences", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.StormRow", b =>
+                {
+                    b.Property<long>("IncidentNumber")
+                        .HasColumnType("bigint")
+                        .HasColumnName("incident_number");
+
+                    b.Property<Instant>("BeganAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("began_at");
+
+                    b.Property<Instant>("CalmAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("calm_at");
+
+                    b.Property<Instant?>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.Property<long>("Told")
+                        .HasColumnType("bigint")
+                        .HasColumnName("told");
+
+                    b.HasKey("IncidentNumber")
+                        .HasName("pk_storms");
+
+                    b.HasIndex(new[] { "EndedAt" }, "ix_storms_open")
+                        .HasDatabaseName("ix_storms_ended_at")
+                        .HasFilter("ended_at is null");
+
+                    b.ToTable("storms", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Routing.UpstreamSilenceRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Comment")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("comment");
+
+                    b.Property<Instant>("EndsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ends_at");
+
+                    b.PrimitiveCollection<string[]>("Hidden")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("hidden");
+
+                    b.PrimitiveCollection<string[]>("Matchers")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("matchers");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<Instant>("ReadAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("read_at");
+
+                    b.Property<Instant>("StartsAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("starts_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_upstream_silences");
+
+                    b.ToTable("upstream_silences", (string)null);
                 });
 
             modelBuilder.Entity("Incidents.Server.Scheduling.LedgerDay", b =>
@@ -1529,6 +2173,24 @@ namespace Incidents.Migrations
                         .HasColumnType("character varying(16)")
                         .HasColumnName("prefix");
 
+                    b.Property<byte[]>("PreviousHash")
+                        .HasColumnType("bytea")
+                        .HasColumnName("previous_hash");
+
+                    b.Property<string>("PreviousPrefix")
+                        .HasMaxLength(16)
+                        .HasColumnType("character varying(16)")
+                        .HasColumnName("previous_prefix");
+
+                    b.Property<Instant?>("PreviousUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("previous_until");
+
+                    b.PrimitiveCollection<string[]>("RetiredPrefixes")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("retired_prefixes");
+
                     b.Property<Instant?>("RevokedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("revoked_at");
@@ -1542,6 +2204,11 @@ namespace Incidents.Migrations
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
                         .HasColumnName("source");
+
+                    b.Property<string>("Team")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("team");
 
                     b.HasKey("Id")
                         .HasName("pk_api_keys");
@@ -1665,6 +2332,269 @@ namespace Incidents.Migrations
                     b.ToTable("idempotency_records", (string)null);
                 });
 
+            modelBuilder.Entity("Incidents.Server.Web.Membership", b =>
+                {
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.Property<string>("Team")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("team");
+
+                    b.Property<string>("Role")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("role");
+
+                    b.HasKey("UserId", "Team")
+                        .HasName("pk_memberships");
+
+                    b.HasIndex("Team")
+                        .HasDatabaseName("ix_memberships_team");
+
+                    b.ToTable("memberships", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Web.Session", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Browser")
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)")
+                        .HasColumnName("browser");
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant>("LastSeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<string>("Method")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("method");
+
+                    b.Property<IPAddress>("RemoteAddress")
+                        .HasColumnType("inet")
+                        .HasColumnName("remote_address");
+
+                    b.Property<Instant?>("RevokedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("revoked_at");
+
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.HasKey("Id")
+                        .HasName("pk_sessions");
+
+                    b.HasIndex("UserId", "CreatedAt")
+                        .HasDatabaseName("ix_sessions_user_id_created_at");
+
+                    b.ToTable("sessions", (string)null);
+                });
+
+            modelBuilder.Entity("Incidents.Server.Web.User", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<int>("AccessFailedCount")
+                        .HasColumnType("integer")
+                        .HasColumnName("access_failed_count");
+
+                    b.Property<string>("ConcurrencyStamp")
+                        .IsConcurrencyToken()
+                        .HasColumnType("text")
+                        .HasColumnName("concurrency_stamp");
+
+                    b.Property<Instant>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<Instant?>("DisabledAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("disabled_at");
+
+                    b.Property<string>("DisplayName")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("display_name");
+
+                    b.Property<string>("Email")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("email");
+
+                    b.Property<bool>("EmailConfirmed")
+                        .HasColumnType("boolean")
+                        .HasColumnName("email_confirmed");
+
+                    b.Property<bool>("LockoutEnabled")
+                        .HasColumnType("boolean")
+                        .HasColumnName("lockout_enabled");
+
+                    b.Property<DateTimeOffset?>("LockoutEnd")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("lockout_end");
+
+                    b.Property<string>("NormalizedEmail")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("normalized_email");
+
+                    b.Property<string>("NormalizedUserName")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("normalized_user_name");
+
+                    b.Property<string>("PasswordHash")
+                        .HasColumnType("text")
+                        .HasColumnName("password_hash");
+
+                    b.Property<string>("Person")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("person");
+
+                    b.Property<string>("SecurityStamp")
+                        .HasColumnType("text")
+                        .HasColumnName("security_stamp");
+
+                    b.Property<bool>("TwoFactorEnabled")
+                        .HasColumnType("boolean")
+                        .HasColumnName("two_factor_enabled");
+
+                    b.Property<string>("UserName")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("user_name");
+
+                    b.HasKey("Id")
+                        .HasName("pk_users");
+
+                    b.HasIndex("NormalizedEmail")
+                        .IsUnique()
+                        .HasDatabaseName("ix_users_normalized_email");
+
+                    b.HasIndex("NormalizedUserName")
+                        .IsUnique()
+                        .HasDatabaseName("ix_users_normalized_user_name");
+
+                    b.ToTable("users", (string)null);
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserClaim<System.Guid>", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+
+                    b.Property<string>("ClaimType")
+                        .HasColumnType("text")
+                        .HasColumnName("claim_type");
+
+                    b.Property<string>("ClaimValue")
+                        .HasColumnType("text")
+                        .HasColumnName("claim_value");
+
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.HasKey("Id")
+                        .HasName("pk_user_claims");
+
+                    b.HasIndex("UserId")
+                        .HasDatabaseName("ix_user_claims_user_id");
+
+                    b.ToTable("user_claims", (string)null);
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserLogin<System.Guid>", b =>
+                {
+                    b.Property<string>("LoginProvider")
+                        .HasColumnType("text")
+                        .HasColumnName("login_provider");
+
+                    b.Property<string>("ProviderKey")
+                        .HasColumnType("text")
+                        .HasColumnName("provider_key");
+
+                    b.Property<string>("ProviderDisplayName")
+                        .HasColumnType("text")
+                        .HasColumnName("provider_display_name");
+
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.HasKey("LoginProvider", "ProviderKey")
+                        .HasName("pk_user_logins");
+
+                    b.HasIndex("UserId")
+                        .HasDatabaseName("ix_user_logins_user_id");
+
+                    b.ToTable("user_logins", (string)null);
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserPasskey<System.Guid>", b =>
+                {
+                    b.Property<byte[]>("CredentialId")
+                        .HasMaxLength(1024)
+                        .HasColumnType("bytea")
+                        .HasColumnName("credential_id");
+
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.HasKey("CredentialId")
+                        .HasName("pk_user_passkeys");
+
+                    b.HasIndex("UserId")
+                        .HasDatabaseName("ix_user_passkeys_user_id");
+
+                    b.ToTable("user_passkeys", (string)null);
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserToken<System.Guid>", b =>
+                {
+                    b.Property<Guid>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
+
+                    b.Property<string>("LoginProvider")
+                        .HasColumnType("text")
+                        .HasColumnName("login_provider");
+
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Value")
+                        .HasColumnType("text")
+                        .HasColumnName("value");
+
+                    b.HasKey("UserId", "LoginProvider", "Name")
+                        .HasName("pk_user_tokens");
+
+                    b.ToTable("user_tokens", (string)null);
+                });
+
             modelBuilder.Entity("Incidents.Server.Response.Heartbeats.HeartbeatGap", b =>
                 {
                     b.HasOne("Incidents.Domain.Alerts.Heartbeat", null)
@@ -1673,6 +2603,109 @@ namespace Incidents.Migrations
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_heartbeat_gaps_heartbeats_heartbeat_id");
+                });
+
+            modelBuilder.Entity("Incidents.Server.Web.Membership", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_memberships_user_user_id");
+                });
+
+            modelBuilder.Entity("Incidents.Server.Web.Session", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_sessions_user_user_id");
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserClaim<System.Guid>", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_user_claims_user_user_id");
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserLogin<System.Guid>", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_user_logins_user_user_id");
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserPasskey<System.Guid>", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_user_passkeys_users_user_id");
+
+                    b.OwnsOne("Microsoft.AspNetCore.Identity.IdentityPasskeyData", "Data", b1 =>
+                        {
+                            b1.Property<byte[]>("IdentityUserPasskeyCredentialId");
+
+                            b1.Property<byte[]>("AttestationObject")
+                                .IsRequired();
+
+                            b1.Property<byte[]>("ClientDataJson")
+                                .IsRequired();
+
+                            b1.Property<DateTimeOffset>("CreatedAt");
+
+                            b1.Property<bool>("IsBackedUp");
+
+                            b1.Property<bool>("IsBackupEligible");
+
+                            b1.Property<bool>("IsUserVerified");
+
+                            b1.Property<string>("Name");
+
+                            b1.Property<byte[]>("PublicKey")
+                                .IsRequired();
+
+                            b1.Property<long>("SignCount");
+
+                            b1.PrimitiveCollection<string>("Transports");
+
+                            b1.HasKey("IdentityUserPasskeyCredentialId");
+
+                            b1.ToTable("user_passkeys");
+
+                            b1
+                                .ToJson("data")
+                                .HasColumnType("jsonb");
+
+                            b1.WithOwner()
+                                .HasForeignKey("IdentityUserPasskeyCredentialId")
+                                .HasConstraintName("fk_user_passkeys_user_passkeys_credential_id");
+                        });
+
+                    b.Navigation("Data")
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityUserToken<System.Guid>", b =>
+                {
+                    b.HasOne("Incidents.Server.Web.User", null)
+                        .WithMany()
+                        .HasForeignKey("UserId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_user_tokens_users_user_id");
                 });
 #pragma warning restore 612, 618
         }

@@ -36,6 +36,7 @@ internal static class ServerHost
         builder.AddRouting();
         builder.AddResponse();
         builder.AddOnCall();
+        builder.AddEscalation();
         builder.AddNotifications();
         builder.AddPostMortems();
         builder.AddInsights();
@@ -52,7 +53,9 @@ internal static class ServerHost
         app.MapWeb();
         app.MapConfiguration();
         app.MapAlerts();
+        app.MapRouting();
         app.MapResponse();
+        app.MapOnCall();
         app.MapNotifications();
         app.MapPostMortems();
         app.MapInsights();

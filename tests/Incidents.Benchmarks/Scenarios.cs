@@ -7,10 +7,10 @@ using NodaTime;
 namespace Incidents.Benchmarks;
 
 /// <summary>How much of everything a run does.</summary>
-internal sealed record Size(int Rounds, double Seconds, int StormGroups, int OpenAlerts, int Starts)
+internal sealed record Size(int Rounds, double Seconds, int StormGroups, int OpenAlerts, int Starts, int Timers, int Pending)
 {
     public static Size Of(bool quick, bool full) =>
-        quick ? new(1, 2, 3_000, 10_000, 2) : new(3, 3, 20_000, full ? 1_000_000 : 100_000, 5);
+        quick ? new(1, 2, 3_000, 10_000, 2, 2_000, 20_000) : new(3, 3, 20_000, full ? 1_000_000 : 100_000, 5, 10_000, 1_000_000);
 }
 
 /// <summary>The goals of <c>docs/performance.md</c>, one method each or a few that share their set-up.</summary>
@@ -161,6 +161,33 @@ internal sealed class Scenarios(Lab lab, Table table, Size size, TextWriter prog
         }
 
         progress.WriteLine("  drain");
+    }
+
+    /// <summary>Goal 7: incidents whose next step is due in the same second, fired by the worker itself as it runs in the server; nothing is sent.</summary>
+    public async Task TimersAsync()
+    {
+        const string database = "timers";
+        await using (await lab.ServerAsync(database, sends: false))
+        {
+        }
+
+        await using var timers = await Timers.StartAsync(lab.ConnectionTo(database));
+        var fired = table.Add(7, $"{size.Timers:#,0} escalation steps due at once, 1 worker ÷ `ins1` at 1 client", "/s", 4, 8);
+        var many = table.Add(7, $"… {size.Pending:#,0} pending ÷ 1,000 pending", "/s", 0.9, 0.95);
+        await timers.PrepareAsync(size.Timers + 1000);
+        await timers.FireAsync(size.Timers);
+        var few = new List<double>();
+        for (var round = 0; round < size.Rounds; round++)
+        {
+            var ins = await lab.Machine.QuietAsync(() => lab.Ins1Async(1, size.Seconds));
+            few.Add(await lab.Machine.QuietAsync(() => timers.FireAsync(size.Timers)));
+            fired.Round(few[^1], ins);
+        }
+
+        await timers.PrepareAsync(size.Timers + size.Pending);
+        await timers.FireAsync(size.Timers);
+        foreach (var before in few) many.Round(await lab.Machine.QuietAsync(() => timers.FireAsync(size.Timers)), before);
+        progress.WriteLine("  timers");
     }
 
     /// <summary>Goals 10 and 11: very many open alerts.</summary>

@@ -12,15 +12,18 @@ internal sealed class Field : IAsyncDisposable
 
     private readonly string _directory = Directory.CreateTempSubdirectory("incidents-field-").FullName;
     private readonly int _prometheusPort = ChildProcess.FreePort();
-    private readonly int _alertmanagerPort = ChildProcess.FreePort();
+    private readonly int _alertmanagerPort;
     private readonly HttpClient _http = new();
     private readonly WebApplication _metrics;
     private volatile string[] _broken = [];
     private ChildProcess? _prometheus;
     private ChildProcess? _alertmanager;
 
-    public Field(EngineProcess engine)
+    /// <param name="engine">Where Alertmanager posts to.</param>
+    /// <param name="alertmanagerPort">For an engine that must know it before.</param>
+    public Field(EngineProcess engine, int? alertmanagerPort = null)
     {
+        _alertmanagerPort = alertmanagerPort ?? ChildProcess.FreePort();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");

@@ -9,6 +9,7 @@ using Incidents.Server.Configuration;
 using Incidents.Server.Insights;
 using Incidents.Server.Notifications;
 using Incidents.Server.Notifications.Inbound;
+using Incidents.Server.OnCall;
 using Incidents.Server.Response;
 using Incidents.Server.Response.Heartbeats;
 using Incidents.Server.Scheduling;
@@ -224,21 +225,44 @@ internal sealed class Engine : IAsyncDisposable
         while ((await ingest.RunOnceAsync(CancellationToken.None)).Webhooks > 0) { }
         await RunAsync<SettleAlerts>();
         await RunAsync<ReleaseMuted>();
+        await RunAsync<WatchStorms>();
         await RunAsync<WatchHeartbeats>();
         await RunAsync<EndWaits>();
+        await RunAsync<MirrorSilences>();
         await RunAsync<ActOnInbound>();
         await RunAsync<FailOverDue>();
+        await Services.GetRequiredService<DeliverDue>().SettleAsync(TimeSpan.Zero);
+        do
+        {
+            await EscalatesAsync();
+            await DeliversAsync();
+            await RunAsync<FailOverDue>();
+        }
+        while (await EscalatesAsync());
+    }
+
+    /// <summary>True when anything was due.</summary>
+    private async Task<bool> EscalatesAsync()
+    {
+        var isAny = false;
+        while (await RunAsync<EscalateDue>() | await RunAsync<PageDue>()) isAny = true;
+        return isAny;
+    }
+
+    private async Task DeliversAsync()
+    {
         var deliveries = Services.GetRequiredService<DeliverDue>();
-        await deliveries.SettleAsync(TimeSpan.Zero);
         while (await deliveries.DoPortionAsync(CancellationToken.None)) await deliveries.SettleAsync(WaitForSends);
         await deliveries.SettleAsync(WaitForSends);
         await RunAsync<SendReplies>();
-        await RunAsync<FailOverDue>();
     }
 
     public Task Audits() => RunAsync<AuditLedger>();
 
     public Task SendsItsHeartbeat() => RunAsync<SendHeartbeat>();
+
+    /// <summary>One worker until nothing is due.</summary>
+    public Task Runs<TWorker>() where TWorker : Worker => RunAsync<TWorker>();
 
     public async Task<JsonObject> Get(string path)
     {
@@ -324,10 +348,13 @@ internal sealed class Engine : IAsyncDisposable
         await Database.DisposeAsync();
     }
 
-    private async Task RunAsync<TWorker>() where TWorker : Worker
+    /// <summary>Tells whether it found anything to do.</summary>
+    private async Task<bool> RunAsync<TWorker>() where TWorker : Worker
     {
         var worker = Services.GetRequiredService<TWorker>();
-        while (await worker.DoPortionAsync(CancellationToken.None)) { }
+        var isAny = false;
+        while (await worker.DoPortionAsync(CancellationToken.None)) isAny = true;
+        return isAny;
     }
 }
 

@@ -221,6 +221,9 @@ public sealed partial class SlackStandIn(int keep, string? onlyToken)
         var name = channel.TrimStart('#');
         if (_channelIds.TryGetValue(name, out var known)) return known;
         if (_channelIds.ContainsValue(channel)) return channel;
+
+        // A member's id stands for the direct message with them, which has an id of its own.
+        if (channel.Length >= 9 && channel[0] is 'U' or 'W' && channel.All(c => char.IsAsciiLetterUpper(c) || char.IsAsciiDigit(c))) return _channelIds[name] = $"D{channel[1..]}";
         var isId = channel.Length >= 9 && channel[0] is 'C' or 'G' or 'D' && channel.All(c => char.IsAsciiLetterUpper(c) || char.IsAsciiDigit(c));
         return _channelIds[name] = isId ? channel : string.Create(CultureInfo.InvariantCulture, $"C{_channelIds.Count + 1:D9}");
     }

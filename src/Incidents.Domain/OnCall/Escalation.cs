@@ -10,6 +10,9 @@ namespace Incidents.Domain.OnCall;
 /// </summary>
 public sealed record Escalation
 {
+    /// <summary>While it is held it is looked at again so often.</summary>
+    private static readonly Duration LookAgain = Duration.FromMinutes(1);
+
     /// <summary>A new round begins at least this long after the last step of the one before.</summary>
     private static readonly Duration ShortestRound = Duration.FromMinutes(1);
 
@@ -24,6 +27,9 @@ public sealed record Escalation
     /// <summary>How many times all steps have been gone through.</summary>
     public required int Round { get; init; }
 
+    /// <summary>How often it has begun anew. With round and step it makes the key under which the people of a step are paged once.</summary>
+    public int Run { get; init; }
+
     /// <summary>When something is to be done: a step or the end (running), the ack timeout (acknowledged), the end of the snooze. Null: nothing is, by itself.</summary>
     public Instant? DueAt { get; init; }
 
@@ -37,8 +43,14 @@ public sealed record Escalation
     public bool RoundReachedSomebody { get; init; }
 
     /// <summary>The first step is due at once.</summary>
-    public static Escalation Start(EscalationSnapshot policy, Instant now) =>
-        new() { Policy = policy, Status = EscalationStatus.Running, Step = 0, Round = 0, DueAt = now };
+    /// <param name="policy">What it goes by from now on.</param>
+    /// <param name="now">When.</param>
+    /// <param name="before">The incident's escalation until now, if there was one.</param>
+    public static Escalation Start(EscalationSnapshot policy, Instant now, Escalation? before = null) =>
+        new() { Policy = policy, Status = EscalationStatus.Running, Step = 0, Round = 0, Run = before is null ? 0 : before.Run + 1, DueAt = now };
+
+    /// <summary>True while the first step is due together with the news that the incident began: who is told that need not be paged by it as well.</summary>
+    public bool BeginsWithIncident => Status == EscalationStatus.Running && Step == 0 && Round == 0 && DueAt is { } due && due - Policy.TakenAt < Duration.FromMilliseconds(1);
 
     public bool IsDue(Instant now) => DueAt <= now;
 
@@ -83,7 +95,7 @@ public sealed record Escalation
         events.Add(found.DoesSomething
             ? new EscalationEvent(EscalationEventKind.StepFired, $"{Numbered(Step)}: {Whom(found)}.")
             : new EscalationEvent(EscalationEventKind.StepFoundNobody, $"{Numbered(Step)} found nobody; going on at once.", IsLoud: true));
-        ImmutableArray<FiredStep> fired = found.DoesSomething ? [new FiredStep(Step, Round, found)] : [];
+        ImmutableArray<FiredStep> fired = found.DoesSomething ? [new FiredStep(Step, Round, found) { Run = Run }] : [];
         var wait = found.DoesSomething ? step.EscalateAfter : Duration.Zero;
         var reached = RoundReachedSomebody || found.ReachesSomebody;
         if (Step + 1 < Policy.Steps.Length) return new EscalationMove(this with { Step = Step + 1, DueAt = now + wait, RoundReachedSomebody = reached }, [.. events], fired);
@@ -103,6 +115,7 @@ public sealed record Escalation
         return Status switch
         {
             EscalationStatus.Acknowledged => Resume(now, EscalationEventKind.AckTimedOut, $"Not resolved within {Words(Policy.AckTimeout ?? Duration.Zero)} of the acknowledgement; escalation goes on"),
+            EscalationStatus.Held => Release(now),
             EscalationStatus.Snoozed => Resume(now, EscalationEventKind.SnoozeEnded, "The snooze ended; escalation goes on"),
             _ => new EscalationMove(
                 this with { Status = EscalationStatus.Ended, DueAt = null, StoppedReason = "the policy is at its end" },
@@ -124,13 +137,34 @@ public sealed record Escalation
         this with { Status = EscalationStatus.Snoozed, Remaining = Left(now), DueAt = until, StoppedReason = $"snoozed by {by}" },
         [new EscalationEvent(EscalationEventKind.Snoozed, $"Escalation snoozed by {by} until {until.ToString("uuuu-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}.")]);
 
+    /// <summary>Nobody is to hear of the incident just now: what was left is kept. It is due again in a while, so that it cannot be forgotten.</summary>
+    public EscalationMove Hold(string reason, Instant now) => Status switch
+    {
+        EscalationStatus.Running or EscalationStatus.Held => new EscalationMove(this with { Status = EscalationStatus.Held, Remaining = Left(now), DueAt = now + LookAgain, StoppedReason = reason }, []),
+        EscalationStatus.Acknowledged when IsDue(now) => new EscalationMove(this with { DueAt = now + LookAgain }, []),
+        _ => Nothing,
+    };
+
+    /// <summary>What held it is over: it goes on with what was left.</summary>
+    public EscalationMove Release(Instant now) => Status == EscalationStatus.Held ? Resume(now, EscalationEventKind.Resumed, "Nothing holds it back any more; escalation goes on") : Nothing;
+
+    /// <summary>
+    /// Nobody whom this step told could be reached at all: what comes next is due at once, unless it has come already. A new round keeps its wait, for the same would happen again.
+    /// </summary>
+    public EscalationMove StepFailed(int run, int round, int step, string why, Instant now)
+    {
+        var isLast = run == Run && round == Round && step + 1 == Step;
+        return Status != EscalationStatus.Running || !isLast || IsDue(now) ? Nothing : new EscalationMove(
+            this with { DueAt = now }, [new EscalationEvent(EscalationEventKind.StepFailed, $"Step {step + 1} of {Policy.Steps.Length} reached nobody: {why}; going on at once.", IsLoud: true)]);
+    }
+
     /// <summary>Somebody wants the next step now, whoever has it. When all steps have fired it begins anew.</summary>
     public EscalationMove EscalateNow(string by, Instant now)
     {
         if (Status == EscalationStatus.Stopped) return Nothing;
         var anew = Status == EscalationStatus.Ended || Step >= Policy.Steps.Length;
         return new EscalationMove(
-            Running(now) with { Step = anew ? 0 : Step, Round = anew ? 0 : Round, RoundReachedSomebody = !anew && RoundReachedSomebody },
+            anew ? Anew(now) : Running(now),
             [new EscalationEvent(EscalationEventKind.EscalatedNow, $"Escalated now by {by}{(anew ? "; the policy begins anew" : "")}.")]);
     }
 
@@ -143,10 +177,12 @@ public sealed record Escalation
 
     private Escalation Running(Instant due) => this with { Status = EscalationStatus.Running, DueAt = due, Remaining = null, StoppedReason = null };
 
+    private Escalation Anew(Instant due) => Running(due) with { Step = 0, Round = 0, Run = Run + 1, RoundReachedSomebody = false };
+
     private EscalationMove Resume(Instant now, string kind, string words)
     {
         if (Remaining is { } left) return new EscalationMove(Running(now + left), [new EscalationEvent(kind, $"{words} in {Words(left)}.")]);
-        return new EscalationMove(Running(now) with { Step = 0, Round = 0, RoundReachedSomebody = false }, [new EscalationEvent(kind, $"{words} from the first step, as nothing was left.")]);
+        return new EscalationMove(Anew(now), [new EscalationEvent(kind, $"{words} from the first step, as nothing was left.")]);
     }
 
     /// <summary>The time left when it stops now; what was left already, if it stands.</summary>
@@ -175,6 +211,9 @@ public static class EscalationStatus
     public const string Acknowledged = "acknowledged";
     public const string Snoozed = "snoozed";
 
+    /// <summary>A silence, a window or another alert hides the incident, or a storm's incident speaks for it.</summary>
+    public const string Held = "held";
+
     /// <summary>Every step has fired and nobody has it.</summary>
     public const string Ended = "ended";
 
@@ -188,8 +227,12 @@ public sealed record EscalationMove(Escalation After, ImmutableArray<EscalationE
     public EscalationMove(Escalation after, ImmutableArray<EscalationEvent> events) : this(after, events, []) { }
 }
 
-/// <summary>A step that fired. Step (from 0) and round make the key under which its pages are sent once.</summary>
-public sealed record FiredStep(int Step, int Round, ResolvedStep Found);
+/// <summary>A step that fired. Run, round and step (from 0) make the key under which its people are paged once.</summary>
+public sealed record FiredStep(int Step, int Round, ResolvedStep Found)
+{
+    /// <summary>See <see cref="Escalation.Run"/>.</summary>
+    public int Run { get; init; }
+}
 
 /// <summary>Something to be said. Loud: it must reach somebody beyond this policy, because the policy does not.</summary>
 /// <param name="Kind">One of <see cref="EscalationEventKind"/>.</param>
@@ -202,6 +245,7 @@ public static class EscalationEventKind
 {
     public const string StepFired = "step_fired";
     public const string StepFoundNobody = "step_found_nobody";
+    public const string StepFailed = "step_failed";
     public const string TargetMissed = "target_missed";
     public const string RoundReachedNobody = "round_reached_nobody";
     public const string PolicyEnded = "policy_ended";

@@ -27,12 +27,15 @@ public sealed record Override
 
     public string? CreatedBy { get; init; }
 
+    /// <summary>It comes from a calendar that the schedule is read from: the base that everything made here is laid on.</summary>
+    public bool IsImported { get; init; }
+
     internal bool Covers(Instant at) => at >= From && at < Until;
 
     internal ImmutableArray<OnDuty> LayOn(ImmutableArray<OnDuty> people)
     {
         if (Replaces is { } replaced && !people.Any(p => p.Person == replaced)) return people;
-        var mine = People.Select(person => new OnDuty(person, new DutyReason.ByOverride(Id, Replaces)));
+        var mine = People.Select(person => new OnDuty(person, IsImported ? (DutyReason)new DutyReason.ByCalendar() : new DutyReason.ByOverride(Id, Replaces)));
         return OnDuty.EachOnce(Replaces is null ? mine : people.SelectMany(p => p.Person == Replaces ? mine : [p]));
     }
 }

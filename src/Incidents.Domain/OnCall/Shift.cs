@@ -40,6 +40,12 @@ public abstract record DutyReason
         public override string ToString() => $"layer \"{Layer}\"";
     }
 
+    /// <summary>The calendar that the schedule is read from names them.</summary>
+    public sealed record ByCalendar : DutyReason
+    {
+        public override string ToString() => "the imported calendar";
+    }
+
     /// <summary>An override names them, in the place of <paramref name="Replaces"/> or of everybody.</summary>
     public sealed record ByOverride(string Id, string? Replaces) : DutyReason
     {

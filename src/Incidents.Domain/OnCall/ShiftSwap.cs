@@ -31,17 +31,31 @@ public sealed record ShiftSwap
 
     public Instant? WithdrawnAt { get; init; }
 
+    /// <summary>When the one person it was offered to said no; nobody else can take it then.</summary>
+    public Instant? DeclinedAt { get; init; }
+
     /// <summary>Somebody takes it. The same person may say so twice; what has begun already may be taken, and counts from then on.</summary>
     public SwapOutcome Take(string by, Instant now)
     {
         if (TakenBy == by) return new SwapOutcome.AlreadySo("You have taken it.");
         if (TakenBy is not null) return new SwapOutcome.Impossible($"{TakenBy} has taken it.");
         if (WithdrawnAt is not null) return new SwapOutcome.Impossible("It was withdrawn.");
+        if (DeclinedAt is not null) return new SwapOutcome.Impossible($"{OfferedTo} has declined it.");
         if (by == From) return new SwapOutcome.Impossible("It is your own request; withdraw it to keep the shift.");
         if (OfferedTo is not null && by != OfferedTo) return new SwapOutcome.Impossible($"It was offered to {OfferedTo}.");
         if (Gives.End <= now) return new SwapOutcome.Impossible("The shift is over.");
         if (InReturn is { } back && back.Start < Gives.End && back.End > Gives.Start) return new SwapOutcome.Impossible("What is given and what is done in return overlap.");
         return new SwapOutcome.Changed(this with { TakenBy = by, TakenAt = now });
+    }
+
+    /// <summary>The person it was offered to will not take it.</summary>
+    public SwapOutcome Decline(string by, Instant now)
+    {
+        if (OfferedTo is null) return new SwapOutcome.Impossible("It was offered to anybody; there is nothing to decline.");
+        if (by != OfferedTo) return new SwapOutcome.Impossible($"It was offered to {OfferedTo}.");
+        if (DeclinedAt is not null) return new SwapOutcome.AlreadySo("You have declined it.");
+        if (TakenBy is not null) return new SwapOutcome.Impossible("You have taken it; ask for a swap yourself, or make an override.");
+        return WithdrawnAt is not null ? new SwapOutcome.Impossible("It was withdrawn.") : new SwapOutcome.Changed(this with { DeclinedAt = now });
     }
 
     /// <summary>The request is taken back; once it was taken, only an override changes anything.</summary>

@@ -8,4 +8,5 @@ namespace Incidents.Domain.Response;
 /// <param name="Decision">Where routing sent it.</param>
 /// <param name="Since">When it began.</param>
 /// <param name="IsKnown">True when the incident had counted it before.</param>
-public sealed record FiringAlert(string Name, RoutingDecision Decision, Instant Since, bool IsKnown);
+/// <param name="HiddenBy">What hid it until now, in words; null when nothing did.</param>
+public sealed record FiringAlert(string Name, RoutingDecision Decision, Instant Since, bool IsKnown, string? HiddenBy = null);

@@ -104,6 +104,9 @@ public sealed class Incident
 
     public string[] Playbooks { get; private set; } = [];
 
+    /// <summary>Key of the team it belongs to, by routing; null: it is everybody's.</summary>
+    public string? Team { get; private set; }
+
     /// <summary>Nothing automatic can help: a person must look.</summary>
     public bool ManualReviewRequired { get; private set; }
 
@@ -119,6 +122,35 @@ public sealed class Incident
     public string? TraceParent { get; private init; }
 
     public bool IsOpen => State is IncidentState.Triggered or IncidentState.Acknowledged;
+
+    /// <summary>The rule that hides all of it just now: <c>silence/12</c>; null when nothing does. Also kept while a resolve by hand waits to be verified.</summary>
+    public string? QuietRule { get; private set; }
+
+    /// <summary>The same in words.</summary>
+    public string? QuietBy { get; private set; }
+
+    public Instant? QuietSince { get; private set; }
+
+    /// <summary>Its last changes of direction, packed; null when flapping is not watched for.</summary>
+    public string? Flaps { get; private set; }
+
+    /// <summary>Set while it comes and goes and is held open.</summary>
+    public Instant? FlappingSince { get; private set; }
+
+    /// <summary>When it has settled if nothing changes.</summary>
+    public Instant? SettleFlappingAt { get; private set; }
+
+    /// <summary>Number of the incident of the storm in which this one opened and which speaks for it; null when it speaks for itself.</summary>
+    public long? StormNumber { get; private set; }
+
+    public bool IsQuiet => QuietRule is not null;
+
+    /// <summary>
+    /// Whether receivers that know of it hear of this now. What hides it, and a storm, hold back what alerts and clocks do; never what a person did, an end, or the one page when it is loud again.
+    /// </summary>
+    public bool Tells(string occasion) =>
+        StormNumber is null && (IsQuiet ? occasion is Occasion.Quieted or Occasion.Escalated or Occasion.SeverityRaised or Occasion.Acknowledged or Occasion.Unacknowledged or Occasion.Resolved
+        : FlappingSince is null || occasion != Occasion.Updated);
 
     /// <summary>Entries made since the last call, in order.</summary>
     public IReadOnlyList<TimelineEntry> TakeEntries()
@@ -168,6 +200,14 @@ public sealed class Incident
         Revision = stored.Revision,
         UpdatedAt = stored.UpdatedAt,
         TraceParent = stored.TraceParent,
+        Team = stored.Team,
+        QuietRule = stored.QuietRule,
+        QuietBy = stored.QuietBy,
+        QuietSince = stored.QuietSince,
+        Flaps = stored.Flaps,
+        FlappingSince = stored.FlappingSince,
+        SettleFlappingAt = stored.SettleFlappingAt,
+        StormNumber = stored.StormNumber,
     };
 
     /// <summary>Opens an incident for the first alert of a group.</summary>
@@ -190,9 +230,11 @@ public sealed class Incident
             FiringAlerts = 1,
             TotalAlerts = 1,
             TraceParent = traceParent,
+            Team = decision.Team,
         };
         incident.Note(now, EntryKind.Opened, $"Opened by {first.Name} as {decision.Severity}, by {decision.Path.LastOrDefault() ?? "the engine"}.", Actor.Alertmanager);
         if (incident.ManualReviewRequired) incident.Note(now, EntryKind.ManualReview, "Manual review required: no playbook is configured for it.", Actor.Engine);
+        incident.NoteHidden([first], now);
         return incident;
     }
 
@@ -213,33 +255,39 @@ public sealed class Incident
             Playbooks = [.. decision.Playbooks],
             AboutEngine = aboutEngine,
             TraceParent = traceParent,
+            Team = decision.Team,
         };
         incident.Note(now, EntryKind.Opened, $"Opened {by.InWords} as {decision.Severity}.", by);
         return incident;
     }
 
     /// <summary>More alerts of the group fire while the incident is open: one entry, however many. Answers the occasion to announce.</summary>
-    public string Join(IReadOnlyList<FiringAlert> alerts, Instant now)
+    public string Join(IReadOnlyList<FiringAlert> alerts, Instant now, FlapRules? flapping = null)
     {
         FiringAlerts += alerts.Count;
         TotalAlerts += alerts.Count(a => !a.IsKnown);
         Since = alerts.Aggregate(Since, (since, alert) => Instant.Min(since, alert.Since));
         Note(now, EntryKind.AlertJoined, $"{Names(alerts.Select(a => a.Name), alerts.Count)} {(alerts.All(a => a.IsKnown) ? "fired again" : "joined")}; {Alerts(FiringAlerts)} firing.", Actor.Alertmanager);
-        return TakeOver(alerts, now) ? Occasion.SeverityRaised : Occasion.Updated;
+        NoteHidden(alerts, now);
+        var occasion = Moves(up: true, flapping, now) ? Occasion.Flapping : Occasion.Updated;
+        if (IsQuiet) occasion = Occasion.Weightier(occasion, EndQuiet($"{Names(alerts.Select(a => a.Name), alerts.Count)} fires and nothing hides it", now));
+        return TakeOver(alerts, now) ? Occasion.SeverityRaised : occasion;
     }
 
     /// <summary>
     /// Some of its alerts ended. With the last one an open incident resolves. <paramref name="how"/> says why they are known to be over:
     /// "resolved", "gone from Alertmanager", "not seen for 5 h".
     /// </summary>
-    public string Leave(IReadOnlyCollection<string> alerts, string how, Actor by, Instant now)
+    public string Leave(IReadOnlyCollection<string> alerts, string how, Actor by, Instant now, FlapRules? flapping = null)
     {
         FiringAlerts = Math.Max(0, FiringAlerts - alerts.Count);
         Note(now, by == Actor.Alertmanager ? EntryKind.AlertResolved : EntryKind.AlertSettled, $"{Names(alerts, alerts.Count)} {how}; {Alerts(FiringAlerts)} firing.", by);
-        if (FiringAlerts > 0 || !IsOpen)
+        var begins = IsOpen && Moves(up: false, flapping, now);
+        if (FiringAlerts == 0) EndQuietSilently();
+        if (FiringAlerts > 0 || !IsOpen || FlappingSince is not null)
         {
             if (FiringAlerts == 0) VerifyResolveAt = null;
-            return Occasion.Updated;
+            return begins ? Occasion.Flapping : Occasion.Updated;
         }
 
         ToResolved(by, now, byAlerts: true);
@@ -251,13 +299,17 @@ public sealed class Incident
     public bool MayReopen(Instant now, Duration within) => State == IncidentState.Resolved && (VerifyResolveAt is not null || (ResolvedAt is { } at && now - at < within));
 
     /// <summary>Alerts of the group fire soon after the end.</summary>
-    public string ReopenByAlerts(IReadOnlyList<FiringAlert> alerts, Instant now)
+    public string ReopenByAlerts(IReadOnlyList<FiringAlert> alerts, Instant now, FlapRules? flapping = null)
     {
         ToTriggered();
+        EndQuietSilently();
+        StormNumber = null;
         Reopened++;
         FiringAlerts += alerts.Count;
         TotalAlerts += alerts.Count(a => !a.IsKnown);
         Note(now, EntryKind.Reopened, $"Reopened: {Names(alerts.Select(a => a.Name), alerts.Count)} fired; {Alerts(FiringAlerts)} firing.", Actor.Alertmanager);
+        NoteHidden(alerts, now);
+        Moves(up: true, flapping, now);
         TakeOver(alerts, now);
         return Occasion.Reopened;
     }
@@ -325,6 +377,8 @@ public sealed class Incident
         if (State == IncidentState.Closed) return new IncidentOutcome.Impossible(MergedInto is { } other ? $"It was merged into INC-{other}; reopen that one." : "It is closed, which is final; open a new incident.");
 
         ToTriggered();
+        EndQuietSilently();
+        StormNumber = null;
         Reopened++;
         Note(now, EntryKind.Reopened, $"Reopened {by.InWords}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.Reopened);
@@ -384,9 +438,40 @@ public sealed class Incident
         BringIn(critical.Receivers);
         EscalationPolicy = critical.EscalationPolicy ?? EscalationPolicy;
         if (State == IncidentState.Acknowledged) ToTriggered();
+        StormNumber = null;
         Note(now, EntryKind.Escalated, $"Escalated {by.InWords}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.Escalated);
     }
+
+    /// <summary>Calls whoever is next by its escalation policy. Who has it now has it no more; severity and receivers stay.</summary>
+    public IncidentOutcome CallNext(Actor by, string? why, Instant now)
+    {
+        if (!IsOpen) return Over("escalated");
+
+        // Somebody asks for help: neither a storm nor what hides it holds that back.
+        if (State == IncidentState.Acknowledged) ToTriggered();
+        SpeakForItself();
+        EndQuietSilently();
+        Note(now, EntryKind.Escalated, $"Escalated to the next step by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
+        return new IncidentOutcome.Changed(Occasion.NextStep);
+    }
+
+    /// <summary>Who acknowledged it has had it for as long as its escalation policy allows: it needs somebody again. Null when nobody has it.</summary>
+    public string? TimeOutAcknowledgement(Instant now)
+    {
+        if (State != IncidentState.Acknowledged) return null;
+
+        var by = AcknowledgedBy;
+        ToTriggered();
+        Note(now, EntryKind.AckTimedOut, $"Acknowledged by {by} too long ago; it needs somebody again.", Actor.Engine);
+        return Occasion.AckTimedOut;
+    }
+
+    /// <summary>The incident of the storm in which it opened speaks for it no more.</summary>
+    public void SpeakForItself() => StormNumber = null;
+
+    /// <summary>From now on these hear of it, too.</summary>
+    public void Tell(IEnumerable<string> receivers) => BringIn(receivers);
 
     public IncidentOutcome AddNote(Actor by, string text, Instant now)
     {
@@ -409,6 +494,7 @@ public sealed class Incident
         {
             BringIn(decision.Receivers);
             EscalationPolicy = decision.EscalationPolicy ?? EscalationPolicy;
+            StormNumber = null;
         }
 
         return new IncidentOutcome.Changed(raised ? Occasion.SeverityRaised : Occasion.Updated);
@@ -425,6 +511,7 @@ public sealed class Incident
         target.FiringAlerts += FiringAlerts;
         target.TotalAlerts += TotalAlerts;
         target.Since = Instant.Min(target.Since, Since);
+        if (Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity) || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
         target.Severity = Routing.Severity.Worse(target.Severity, Severity);
         target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one {by.InWords}.", by);
@@ -437,6 +524,101 @@ public sealed class Incident
         Note(now, EntryKind.Merged, $"Merged into INC-{target.Number} {by.InWords}; follow that one.", by);
         return new IncidentOutcome.Changed(Occasion.Resolved);
     }
+
+    /// <summary>
+    /// Every alert of it that fires is hidden now: it stays open, and nobody is told of it until one is not. Null when it was so before, by the same rule.
+    /// </summary>
+    public string? Quiet(Muting by, Instant now)
+    {
+        if (!IsOpen && VerifyResolveAt is null) return null;
+        if (QuietRule == by.Rule && QuietBy == by.Reason) return null;
+
+        var was = QuietRule;
+        (QuietRule, QuietBy, QuietSince) = (by.Rule, by.Reason, QuietSince ?? now);
+        Note(now, EntryKind.Hidden, was is null ? $"Hidden by {by.Reason}: nobody is told until that is over." : $"Hidden by {by.Reason} from now on.", Actor.Engine);
+        return was is null ? Occasion.Quieted : Occasion.Updated;
+    }
+
+    /// <summary>What hid it is over. It pages once if it still fires and nobody has it; the timeline says what hid it. Null when nothing did.</summary>
+    public string? EndQuiet(Instant now)
+    {
+        if (!IsQuiet) return null;
+        if (IsOpen) return EndQuiet(FiringAlerts > 0 ? $"{Alerts(FiringAlerts)} still firing" : "nothing of it fires", now);
+        Note(now, EntryKind.HiddenEnded, $"It was hidden by {QuietBy}; it is {State}.", Actor.Engine);
+        EndQuietSilently();
+        return Occasion.Updated;
+    }
+
+    /// <summary>Nothing has changed for so long that it does not flap any more. Null when it is not to settle yet.</summary>
+    public string? Settle(Instant now)
+    {
+        if (SettleFlappingAt is not { } due || due > now) return null;
+        (FlappingSince, SettleFlappingAt, Flaps) = (null, null, null);
+        if (FiringAlerts > 0 || !IsOpen)
+        {
+            Note(now, EntryKind.Settled, $"It does not flap any more; {Alerts(FiringAlerts)} firing.", Actor.Engine);
+            return Occasion.Updated;
+        }
+
+        Note(now, EntryKind.Settled, "It does not flap any more.", Actor.Engine);
+        ToResolved(Actor.Engine, now, byAlerts: true);
+        Note(now, EntryKind.Resolved, "Resolved: its alerts have ended and stayed so.", Actor.Engine);
+        return Occasion.Resolved;
+    }
+
+    /// <summary>It opened in a storm: the incident of the storm speaks for it.</summary>
+    public void JoinStorm(long storm, Instant now)
+    {
+        StormNumber = storm;
+        Note(now, EntryKind.Storm, $"Opened in a storm: INC-{storm} tells of it, and of the others, in one message.", Actor.Engine);
+    }
+
+    /// <summary>For the incident of a storm: it speaks to these, too.</summary>
+    public string Widen(IEnumerable<string> receivers, string text, Instant now)
+    {
+        BringIn(receivers);
+        Note(now, EntryKind.Storm, text, Actor.Engine);
+        return Occasion.Updated;
+    }
+
+    private string EndQuiet(string why, Instant now)
+    {
+        Note(now, EntryKind.HiddenEnded, $"It was hidden by {QuietBy}; {why}.", Actor.Engine);
+        EndQuietSilently();
+        return State == IncidentState.Triggered && FiringAlerts > 0 ? Occasion.QuietEnded : Occasion.Updated;
+    }
+
+    private void EndQuietSilently() => (QuietRule, QuietBy, QuietSince) = (null, null, null);
+
+    /// <summary>Says what hid alerts until now.</summary>
+    private void NoteHidden(IReadOnlyList<FiringAlert> alerts, Instant now)
+    {
+        foreach (var group in alerts.Where(a => a.HiddenBy is not null).GroupBy(a => a.HiddenBy, StringComparer.Ordinal))
+            Note(now, EntryKind.HiddenEnded, $"{Names(group.Select(a => a.Name), group.Count())} was hidden by {group.Key}; it still fires.", Actor.Engine);
+    }
+
+    /// <summary>Alerts ended or fired. True when that makes it flap from now on.</summary>
+    private bool Moves(bool up, FlapRules? rules, Instant now)
+    {
+        if (rules is null) return false;
+        var moves = (Flaps ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToList();
+        var lastWasUp = moves.Count == 0 || moves[^1][0] == 'u';
+        if (FlappingSince is not null) SettleFlappingAt = now + rules.SettleAfter;
+        if (lastWasUp == up) return false;
+
+        // The last one stays whatever its age: it says which way the next one turns.
+        moves.Add((up ? "u" : "d") + now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
+        var recent = moves.Where((move, i) => i == moves.Count - 1 || now - Instant.FromUnixTimeSeconds(long.Parse(move.AsSpan(1), CultureInfo.InvariantCulture)) < rules.Within).TakeLast(MostFlaps).ToList();
+        Flaps = string.Join(' ', recent);
+        if (FlappingSince is not null || recent.Count < rules.Transitions) return false;
+
+        FlappingSince = now;
+        SettleFlappingAt = now + rules.SettleAfter;
+        Note(now, EntryKind.Flapping, $"Flapping: {recent.Count} changes within {PromDuration.Format(rules.Within)}. It is held open, and its changes are told no more, until nothing has changed for {PromDuration.Format(rules.SettleAfter)}.", Actor.Engine);
+        return true;
+    }
+
+    private const int MostFlaps = 100;
 
     /// <summary>The window for reopening is over. False when it is not to be closed.</summary>
     public bool Close(Instant now, Duration reopenWithin)
@@ -463,6 +645,7 @@ public sealed class Incident
             Note(now, EntryKind.SeverityChanged, $"Severity raised from {Severity} to {decision.Severity} by an alert.", Actor.Alertmanager);
             Severity = decision.Severity;
             EscalationPolicy = decision.EscalationPolicy ?? EscalationPolicy;
+            StormNumber = null;
             raised = true;
         }
 
@@ -488,6 +671,8 @@ public sealed class Incident
         State = IncidentState.Resolved;
         (ResolvedBy, ResolvedAt, ResolvedByAlerts) = (by.Name, now, byAlerts);
         (SnoozedUntil, VerifyResolveAt) = (null, null);
+        (FlappingSince, SettleFlappingAt) = (null, null);
+        if (FiringAlerts == 0) EndQuietSilently();
     }
 
     private IncidentOutcome.Impossible Over(string what) =>

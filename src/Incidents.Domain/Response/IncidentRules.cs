@@ -31,4 +31,10 @@ public sealed record IncidentRules
 
     /// <summary>A page not delivered after this time goes to the fall-back receiver. Default 20 seconds; must stay under 30.</summary>
     public Duration FailOverAfter { get; init; } = Duration.FromSeconds(20);
+
+    /// <summary>Null: incidents that come and go resolve and reopen each time. Off by default.</summary>
+    public FlapRules? Flapping { get; init; }
+
+    /// <summary>Null: every incident is told by itself, however many there are. Off by default.</summary>
+    public StormRules? Storm { get; init; }
 }

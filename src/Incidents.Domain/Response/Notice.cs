@@ -76,6 +76,59 @@ public sealed class Notice
         Revision = 1,
     };
 
+    /// <summary>Something that is said once, without an alert behind it; its group has nothing else in it.</summary>
+    public static Notice Say(long id, string groupKey, string title, string severity, IReadOnlyList<string> receivers, Instant now) => new()
+    {
+        Id = id,
+        GroupKey = groupKey,
+        GroupId = Guid.NewGuid(),
+        Title = title,
+        Severity = severity,
+        Receivers = [.. receivers],
+        Since = now,
+        OpenedAt = now,
+        Revision = 1,
+    };
+
+    /// <summary>
+    /// One message to one person that is of no single incident: several that wait, or a test. Its group key begins with <c>@</c>, as that of no route does.
+    /// What counts in it are incidents, not alerts.
+    /// </summary>
+    public static Notice ForPerson(long id, Guid groupId, string groupKey, string title, string severity, Instant now) => new()
+    {
+        Id = id,
+        GroupKey = groupKey,
+        GroupId = groupId,
+        Title = title,
+        Severity = severity,
+        Since = now,
+        OpenedAt = now,
+        Revision = 1,
+    };
+
+    public bool IsForPerson => GroupKey.StartsWith('@');
+
+    /// <summary>More incidents wait in this message, or it goes out by one more way.</summary>
+    public string Tell(IEnumerable<string> receivers, int more)
+    {
+        var joining = receivers.Except(Receivers, StringComparer.Ordinal).ToList();
+        _joined = [.. _joined, .. joining];
+        Receivers = [.. Receivers, .. joining];
+        (FiringAlerts, TotalAlerts) = (FiringAlerts + more, TotalAlerts + more);
+        Revision++;
+        return Occasion.Updated;
+    }
+
+    /// <summary>Only so many of its incidents still wait. With the last one it is over.</summary>
+    public string Settle(int waiting, Instant now)
+    {
+        FiringAlerts = waiting;
+        Revision++;
+        if (waiting > 0) return Occasion.Updated;
+        ClosedAt = now;
+        return Occasion.Resolved;
+    }
+
     public string Join(IReadOnlyList<FiringAlert> alerts)
     {
         FiringAlerts += alerts.Count;

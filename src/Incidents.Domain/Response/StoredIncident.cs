@@ -62,4 +62,20 @@ public sealed record StoredIncident
     public required Instant UpdatedAt { get; init; }
 
     public required string? TraceParent { get; init; }
+
+    public required string? Team { get; init; }
+
+    public string? QuietRule { get; init; }
+
+    public string? QuietBy { get; init; }
+
+    public Instant? QuietSince { get; init; }
+
+    public string? Flaps { get; init; }
+
+    public Instant? FlappingSince { get; init; }
+
+    public Instant? SettleFlappingAt { get; init; }
+
+    public long? StormNumber { get; init; }
 }

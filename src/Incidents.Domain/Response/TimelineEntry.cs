@@ -62,6 +62,17 @@ public static class EntryKind
     public const string Snoozed = "snoozed";
     public const string SnoozeEnded = "snooze_ended";
     public const string Escalated = "escalated";
+    public const string AckTimedOut = "ack_timed_out";
+
+    /// <summary>Somebody's pages are put into one message: too many went to them in a short time.</summary>
+    public const string PageBundled = "page_bundled";
+
+    /// <summary>Somebody was not reached in one way and is tried in the next, or in vain.</summary>
+    public const string ContactFailed = "contact_failed";
+
+    /// <summary>The way of reaching somebody that comes next is tried, because nobody has acknowledged.</summary>
+    public const string ContactTried = "contact_tried";
+
     public const string Merged = "merged";
     public const string Resolved = "resolved";
     public const string Reopened = "reopened";
@@ -70,4 +81,9 @@ public static class EntryKind
     public const string DeliveryFellOver = "delivery_fell_over";
     public const string DeliveryRecovered = "delivery_recovered";
     public const string ManualReview = "manual_review";
+    public const string Hidden = "hidden";
+    public const string HiddenEnded = "hidden_ended";
+    public const string Flapping = "flapping";
+    public const string Settled = "settled";
+    public const string Storm = "storm";
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodaTime;
 
 namespace Incidents.Domain.Routing;
 
@@ -29,6 +30,12 @@ public sealed record Route
     public BySeverity<string?> EscalationPolicy { get; init; }
 
     public BySeverity<ImmutableArray<string>?> Playbooks { get; init; }
+
+    /// <summary>Key of the team whose incidents these are. The empty string means none, where null means what the parent says.</summary>
+    public string? Team { get; init; }
+
+    /// <summary>An alert pages only if it still fires after this time. Null: what the parent says; zero: at once.</summary>
+    public BySeverity<Duration?> NotifyAfter { get; init; }
 
     /// <summary>Within any of these the route tells nobody.</summary>
     public ImmutableArray<TimeInterval> MuteTimeIntervals { get; init; } = [];

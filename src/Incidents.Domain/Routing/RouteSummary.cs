@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodaTime;
 
 namespace Incidents.Domain.Routing;
 
@@ -22,6 +23,10 @@ public sealed record RouteSummary
     public required BySeverity<string?> EscalationPolicy { get; init; }
 
     public required BySeverity<ImmutableArray<string>> Playbooks { get; init; }
+
+    public required string? Team { get; init; }
+
+    public required BySeverity<Duration> NotifyAfter { get; init; }
 
     public required ImmutableArray<string> MuteTimeIntervals { get; init; }
 

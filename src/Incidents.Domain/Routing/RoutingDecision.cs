@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodaTime;
 
 namespace Incidents.Domain.Routing;
 
@@ -28,11 +29,23 @@ public sealed record RoutingDecision
     /// <summary>Null when nobody mutes the alert; otherwise the rule that did, by name and place.</summary>
     public string? MutedBy { get; init; }
 
+    /// <summary>The same rule by kind and name, as in <see cref="Muting.Rule"/>: <c>interval/nights</c>.</summary>
+    public string? MutedRule { get; init; }
+
+    /// <summary>The alert pages only if it still fires after this time; zero at once.</summary>
+    public Duration NotifyAfter { get; init; }
+
+    /// <summary>The deciding route, by its name or its place in the tree.</summary>
+    public string RouteId { get; init; } = "";
+
     /// <summary>Name of the escalation policy for an incident opened by this alert, or null.</summary>
     public string? EscalationPolicy { get; init; }
 
     /// <summary>Names of the playbooks to start for an incident opened by this alert.</summary>
     public ImmutableArray<string> Playbooks { get; init; } = [];
+
+    /// <summary>Key of the team that an incident opened by this alert belongs to; null: everybody's.</summary>
+    public string? Team { get; init; }
 
     /// <summary>
     /// The walk through the tree, one line a route, in words an operator can follow:

@@ -73,8 +73,12 @@ public sealed class RoutingTree
             GroupKey = GroupKey.Of(decider.Id, decider.GroupBy, labels),
             OpensIncident = decider.OpensIncident[severity],
             MutedBy = isMuted ? walk.MutedBy : null,
+            MutedRule = isMuted ? walk.MutedRule : null,
+            NotifyAfter = decider.NotifyAfter[severity],
+            RouteId = decider.Id,
             EscalationPolicy = decider.EscalationPolicy[severity],
             Playbooks = decider.Playbooks[severity],
+            Team = decider.Team,
             Path = walk.Path,
         };
     }
@@ -106,7 +110,7 @@ public sealed class RoutingTree
             return false;
         }
 
-        var mutedBy = node.MutedBy(at);
+        var (mutedBy, _) = node.MutedBy(at);
         lines.Add(node.Line + (mutedBy is null ? "" : $", {mutedBy}"));
         var handled = false;
         foreach (var child in node.Children)
@@ -126,16 +130,17 @@ public sealed class RoutingTree
         public Node? Decider;
         public Node? FirstMuted;
         public string? MutedBy;
+        public string? MutedRule;
         public ImmutableArray<string> Receivers = [];
         public ImmutableArray<string> Path = [];
 
         public void Take(Node node)
         {
-            var mutedBy = at is { } moment ? node.MutedBy(moment) : null;
+            var (mutedBy, rule) = at is { } moment ? node.MutedBy(moment) : default;
             Path = Path.IsEmpty ? node.Path : Path.AddRange(node.Path.Except(Path));
             if (mutedBy is not null)
             {
-                if (FirstMuted is null) (FirstMuted, MutedBy) = (node, mutedBy);
+                if (FirstMuted is null) (FirstMuted, MutedBy, MutedRule) = (node, mutedBy, rule);
                 Path = Path.Add($"{node.Label}: {mutedBy}");
                 return;
             }
@@ -166,6 +171,9 @@ public sealed class RoutingTree
             OpensIncident = Inherit(route.OpensIncident, parent?.OpensIncident ?? new BySeverity<bool>(true, true, false), false, (own, inherited) => own ?? inherited);
             EscalationPolicy = Inherit(route.EscalationPolicy, parent?.EscalationPolicy, null, (own, inherited) => own is null ? inherited : own.Length == 0 ? null : own);
             Playbooks = Inherit(route.Playbooks, parent?.Playbooks, [], (own, inherited) => own ?? inherited);
+            NotifyAfter = Inherit(route.NotifyAfter, parent?.NotifyAfter, Duration.Zero, (own, inherited) => own ?? inherited);
+
+            Team = route.Team is null ? parent?.Team : route.Team.Length == 0 ? null : route.Team;
 
             Label = route.Name is null ? place : $"{place} \"{route.Name}\"";
             Condition = Matchers.Length == 0 ? "every alert" : string.Join(", ", Matchers.Select(m => m.ToString()));
@@ -192,6 +200,10 @@ public sealed class RoutingTree
 
         public BySeverity<ImmutableArray<string>> Playbooks { get; }
 
+        public string? Team { get; }
+
+        public BySeverity<Duration> NotifyAfter { get; }
+
         public Node[] Children { get; }
 
         public string Label { get; }
@@ -212,20 +224,20 @@ public sealed class RoutingTree
             return true;
         }
 
-        public string? MutedBy(Instant at)
+        public (string? Words, string? Rule) MutedBy(Instant at)
         {
             foreach (var interval in _mute)
             {
-                if (interval.Contains(at)) return $"muted by time interval \"{interval.Name}\" on {Label}";
+                if (interval.Contains(at)) return ($"muted by time interval \"{interval.Name}\" on {Label}", $"{Muting.Interval}/{interval.Name}");
             }
 
-            if (_active.IsEmpty) return null;
+            if (_active.IsEmpty) return default;
             foreach (var interval in _active)
             {
-                if (interval.Contains(at)) return null;
+                if (interval.Contains(at)) return default;
             }
 
-            return $"muted outside time interval {string.Join(", ", _active.Select(i => $"\"{i.Name}\""))} on {Label}";
+            return ($"muted outside time interval {string.Join(", ", _active.Select(i => $"\"{i.Name}\""))} on {Label}", $"{Muting.Interval}/{string.Join(',', _active.Select(i => i.Name))}");
         }
 
         public RouteSummary Describe() => new()
@@ -238,6 +250,8 @@ public sealed class RoutingTree
             OpensIncident = OpensIncident,
             EscalationPolicy = EscalationPolicy,
             Playbooks = Playbooks,
+            Team = Team,
+            NotifyAfter = NotifyAfter,
             MuteTimeIntervals = [.. _mute.Select(i => i.Name)],
             ActiveTimeIntervals = [.. _active.Select(i => i.Name)],
             Routes = [.. Children.Select(c => c.Describe())],

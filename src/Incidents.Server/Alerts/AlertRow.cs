@@ -41,6 +41,15 @@ internal sealed class AlertRow
     /// <summary>The rule that muted it, or the episode it duplicates.</summary>
     public string? OutcomeReason { get; init; }
 
+    /// <summary>Kind and name of the rule that mutes it; null while none does.</summary>
+    public string? MutedRule { get; init; }
+
+    /// <summary>Since when it has been muted without a break, by whatever.</summary>
+    public Instant? MutedSince { get; init; }
+
+    /// <summary>When it must be looked at again; null when the next look at all that is muted will do.</summary>
+    public Instant? MutedUntil { get; init; }
+
     public long? IncidentNumber { get; init; }
 
     public long? NoticeId { get; init; }

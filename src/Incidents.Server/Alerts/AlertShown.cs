@@ -34,6 +34,14 @@ internal sealed record AlertShown
     /// <summary>The rule that muted it, or the alert it duplicates.</summary>
     public string? OutcomeReason { get; init; }
 
+    /// <summary>The rule that mutes it just now, by kind and name: <c>silence/12</c>, <c>inhibition/cluster-down</c>. Null while none does.</summary>
+    public string? MutedRule { get; init; }
+
+    public Instant? MutedSince { get; init; }
+
+    /// <summary>When it is looked at again at the latest; null when the rule names no end.</summary>
+    public Instant? MutedUntil { get; init; }
+
     public long? IncidentNumber { get; init; }
 
     public required JsonElement Labels { get; init; }
@@ -77,6 +85,9 @@ internal sealed record AlertShown
         SeverityWord = row.SeverityWord,
         Outcome = row.Outcome,
         OutcomeReason = row.OutcomeReason,
+        MutedRule = row.MutedRule,
+        MutedSince = row.MutedSince,
+        MutedUntil = row.MutedUntil,
         IncidentNumber = row.IncidentNumber,
         Labels = JsonElement.Parse(row.Labels),
         Annotations = JsonElement.Parse(row.Annotations),

@@ -13,10 +13,10 @@ namespace Incidents.Server.Alerts;
 internal static class EpisodeRows
 {
     /// <summary>What merging needs of an alert, with the table called <c>a</c>; see <see cref="Read"/>.</summary>
-    public const string Columns = "a.id, a.source, a.fingerprint, a.starts_at, a.status, a.observed_at, a.last_seen_at, a.outcome, a.missing_since, a.incident_number, a.notice_id, a.name, a.upstream_group, a.ends_at, a.settle_at, a.outcome_reason, a.kind";
+    public const string Columns = "a.id, a.source, a.fingerprint, a.starts_at, a.status, a.observed_at, a.last_seen_at, a.outcome, a.missing_since, a.incident_number, a.notice_id, a.name, a.upstream_group, a.ends_at, a.settle_at, a.outcome_reason, a.kind, a.muted_rule, a.muted_since, a.muted_until";
 
     /// <summary>Ordinal of the first column that a query has behind <see cref="Columns"/>.</summary>
-    public const int ColumnCount = 17;
+    public const int ColumnCount = 20;
 
     /// <summary>Tells our advisory locks on fingerprints from those on groups.</summary>
     private const long LockSpace = 1L << 62;
@@ -58,6 +58,9 @@ internal static class EpisodeRows
         SettleAt = reader.IsDBNull(14) ? null : reader.GetFieldValue<Instant>(14),
         OutcomeReason = reader.IsDBNull(15) ? null : reader.GetString(15),
         Kind = reader.GetString(16),
+        MutedRule = reader.IsDBNull(17) ? null : reader.GetString(17),
+        MutedSince = reader.IsDBNull(18) ? null : reader.GetFieldValue<Instant>(18),
+        MutedUntil = reader.IsDBNull(19) ? null : reader.GetFieldValue<Instant>(19),
     };
 
     public static void Write(IngestBatch batch)
@@ -92,20 +95,20 @@ internal static class EpisodeRows
 
         batch.Writes.Add("""
             insert into alerts (id, source, fingerprint, starts_at, status, ends_at, name, labels, annotations, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-              group_key, receivers, route_path, config_version, first_inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, absences, settle_at, resolved_at, resolved_reason, kind)
+              group_key, receivers, route_path, config_version, first_inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, absences, settle_at, resolved_at, resolved_reason, kind, muted_rule, muted_since, muted_until)
             select id, source, fingerprint, starts_at, status, ends_at, name, labels::jsonb, annotations::jsonb, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-              group_key, string_to_array(receivers, E'\x1f'), string_to_array(route_path, E'\x1f'), $27, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, 0, settle_at, resolved_at, resolved_reason, kind
+              group_key, string_to_array(receivers, E'\x1f'), string_to_array(route_path, E'\x1f'), $27, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, 0, settle_at, resolved_at, resolved_reason, kind, muted_rule, muted_since, muted_until
             from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::timestamptz[], $26::timestamptz[], $28::timestamptz[], $29::text[], $30::text[])
+              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::timestamptz[], $26::timestamptz[], $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::timestamptz[], $33::timestamptz[])
               r(id, source, fingerprint, starts_at, status, ends_at, name, labels, annotations, generator_url, severity, severity_word, outcome, outcome_reason, incident_number, notice_id,
-                group_key, receivers, route_path, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, settle_at, resolved_at, resolved_reason, kind)
+                group_key, receivers, route_path, inbox_id, received_at, observed_at, last_seen_at, upstream_group, missing_since, settle_at, resolved_at, resolved_reason, kind, muted_rule, muted_since, muted_until)
             """,
             Sql.Column(rows, r => r.Episode.Id), Sql.Column(rows, r => r.Source), Sql.Column(rows, r => r.Fingerprint), Sql.Column(rows, r => r.Episode.StartsAt), Sql.Column(rows, StatusOf), Sql.Column(rows, r => r.EndsAt),
             Sql.Column(rows, r => r.Name), Sql.Column(rows, r => AlertJson.Write(r.Report!.Labels)), Sql.Column(rows, r => AlertJson.Write(r.Report!.Annotations)), Sql.Column(rows, r => r.Report!.GeneratorUrl),
             Sql.Column(rows, r => r.Decision!.Severity), Sql.Column(rows, r => r.Decision!.SeverityWord), Sql.Column(rows, r => r.Outcome), Sql.Column(rows, r => r.OutcomeReason), Sql.Column(rows, r => r.IncidentNumber), Sql.Column(rows, r => r.NoticeId),
             Sql.Column(rows, r => r.Decision!.GroupKey), Sql.Column(rows, r => Sql.Pack(r.Decision!.Receivers)), Sql.Column(rows, r => Sql.Pack(r.Decision!.Path)), Sql.Column(rows, r => r.Item!.Id), Sql.Column(rows, r => r.Item!.ReceivedAt),
             Sql.Column(rows, r => r.Episode.ObservedAt), Sql.Column(rows, r => r.Episode.LastSeenAt), Sql.Column(rows, r => r.UpstreamGroup), Sql.Column(rows, r => r.MissingSince), Sql.Column(rows, r => r.SettleAt),
-            Sql.P(batch.Configuration.Version), Sql.Column(rows, r => r.ResolvedAt), Sql.Column(rows, r => r.ResolvedReason), Sql.Column(rows, r => r.Kind));
+            Sql.P(batch.Configuration.Version), Sql.Column(rows, r => r.ResolvedAt), Sql.Column(rows, r => r.ResolvedReason), Sql.Column(rows, r => r.Kind), Sql.Column(rows, r => r.MutedRule), Sql.Column(rows, r => r.MutedSince), Sql.Column(rows, r => r.MutedUntil));
     }
 
     private static void Update(IngestBatch batch, List<EpisodeState> rows)
@@ -113,20 +116,20 @@ internal static class EpisodeRows
         // A column that this batch has nothing new for keeps its value: annotations and decision change only with a report or a new routing.
         batch.Writes.Add("""
             update alerts a set status = r.status, ends_at = r.ends_at, observed_at = r.observed_at, last_seen_at = r.last_seen_at, missing_since = r.missing_since, absences = 0, settle_at = r.settle_at,
-              resolved_at = r.resolved_at, resolved_reason = r.resolved_reason, upstream_group = r.upstream_group, outcome = r.outcome, outcome_reason = case when r.severity is null then a.outcome_reason else r.outcome_reason end,
+              resolved_at = r.resolved_at, resolved_reason = r.resolved_reason, upstream_group = r.upstream_group, outcome = r.outcome, outcome_reason = r.outcome_reason, muted_rule = r.muted_rule, muted_since = r.muted_since, muted_until = r.muted_until,
               incident_number = case when r.severity is null then a.incident_number else r.incident_number end, notice_id = r.notice_id, annotations = coalesce(r.annotations::jsonb, a.annotations),
               severity = coalesce(r.severity, a.severity), group_key = coalesce(r.group_key, a.group_key), receivers = coalesce(string_to_array(r.receivers, E'\x1f'), a.receivers),
               route_path = coalesce(string_to_array(r.route_path, E'\x1f'), a.route_path), config_version = case when r.severity is null then a.config_version else $20 end
             from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
-              $16::text[], $17::text[], $18::text[], $19::text[])
-              r(id, status, ends_at, observed_at, last_seen_at, missing_since, settle_at, resolved_at, resolved_reason, upstream_group, outcome, outcome_reason, incident_number, notice_id, annotations, severity, group_key, receivers, route_path)
+              $16::text[], $17::text[], $18::text[], $19::text[], $21::text[], $22::timestamptz[], $23::timestamptz[])
+              r(id, status, ends_at, observed_at, last_seen_at, missing_since, settle_at, resolved_at, resolved_reason, upstream_group, outcome, outcome_reason, incident_number, notice_id, annotations, severity, group_key, receivers, route_path, muted_rule, muted_since, muted_until)
             where a.id = r.id
             """,
             Sql.Column(rows, r => r.Episode.Id), Sql.Column(rows, StatusOf), Sql.Column(rows, r => r.EndsAt), Sql.Column(rows, r => r.Episode.ObservedAt), Sql.Column(rows, r => r.Episode.LastSeenAt), Sql.Column(rows, r => r.MissingSince),
             Sql.Column(rows, r => r.SettleAt), Sql.Column(rows, r => r.ResolvedAt), Sql.Column(rows, r => r.ResolvedReason), Sql.Column(rows, r => r.UpstreamGroup), Sql.Column(rows, r => r.Outcome), Sql.Column(rows, r => r.OutcomeReason),
             Sql.Column(rows, r => r.IncidentNumber), Sql.Column(rows, r => r.NoticeId), Sql.Column(rows, r => r.Report is null ? null : AlertJson.Write(r.Report.Annotations)),
             Sql.Column(rows, r => r.Decision?.Severity), Sql.Column(rows, r => r.Decision?.GroupKey), Sql.Column(rows, r => r.Decision is null ? null : Sql.Pack(r.Decision.Receivers)), Sql.Column(rows, r => r.Decision is null ? null : Sql.Pack(r.Decision.Path)),
-            Sql.P(batch.Configuration.Version));
+            Sql.P(batch.Configuration.Version), Sql.Column(rows, r => r.MutedRule), Sql.Column(rows, r => r.MutedSince), Sql.Column(rows, r => r.MutedUntil));
     }
 
     private static string StatusOf(EpisodeState row) => row.Episode.IsFiring ? "firing" : "resolved";

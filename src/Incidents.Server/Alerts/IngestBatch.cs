@@ -2,6 +2,7 @@ using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration;
+using Incidents.Server.Scheduling;
 using NodaTime;
 using Npgsql;
 
@@ -38,7 +39,13 @@ internal sealed class IngestBatch(NpgsqlConnection connection, EngineConfigurati
 
     public List<NoticeChange> NoticeChanges { get; } = [];
 
+    /// <summary>True when something in this batch may change what is hidden, or when that must be looked at next.</summary>
+    public bool ChangesMutes { get; set; }
+
     public NpgsqlBatch Writes { get; } = new(connection);
+
+    /// <summary>Raised after the commit: stages add the workers they made work for.</summary>
+    public HashSet<WorkSignal> Wake { get; } = [];
 }
 
 /// <summary>A stage of the way from webhook to deliveries. Stages run in the order they are registered, the order in which data flows.</summary>
@@ -110,6 +117,13 @@ internal sealed class EpisodeState
 
     public string? OutcomeReason { get; set; }
 
+    /// <summary>The rule that mutes it; null while none does.</summary>
+    public string? MutedRule { get; set; }
+
+    public Instant? MutedSince { get; set; }
+
+    public Instant? MutedUntil { get; set; }
+
     public long? IncidentNumber { get; set; }
 
     public long? NoticeId { get; set; }
@@ -125,13 +139,20 @@ internal sealed class EpisodeState
     public Instant? MissingSince { get; set; }
 
     public Instant? SettleAt { get; set; }
+
+    /// <summary>Nothing mutes it any more, because it ended or was let go.</summary>
+    public void EndMute() => (MutedRule, MutedSince, MutedUntil) = (null, null, null);
 }
 
 /// <param name="State">The episode.</param>
 /// <param name="Labels">Its labels.</param>
 /// <param name="Annotations">Its annotations.</param>
 /// <param name="Item">The webhook that reported it; null when the engine itself looked again (a mute ended).</param>
-internal sealed record FiredAlert(EpisodeState State, Labels Labels, Labels Annotations, InboxItem? Item);
+internal sealed record FiredAlert(EpisodeState State, Labels Labels, Labels Annotations, InboxItem? Item)
+{
+    /// <summary>What hid it until now, in words; null when nothing did.</summary>
+    public string? HiddenBy { get; set; }
+}
 
 /// <param name="State">The episode.</param>
 /// <param name="How">"resolved", "gone from Alertmanager", "not seen for 5 h".</param>
@@ -143,6 +164,11 @@ internal sealed record EndedAlert(EpisodeState State, string How, Actor By, stri
     private readonly bool _isRoutedLater = State.FiresInBatch;
     private readonly long? _incidentNumber = State.IncidentNumber;
     private readonly long? _noticeId = State.NoticeId;
+
+    /// <summary>What muted it when it ended; null when nothing did.</summary>
+    public string? MutedRule { get; } = State.MutedRule;
+
+    public Instant? MutedSince { get; } = State.MutedSince;
 
     /// <summary>False for a duplicate, which no incident ever counted.</summary>
     public bool WasCounted { get; } = !State.Episode.IsDuplicate;

@@ -15,7 +15,7 @@ namespace Incidents.Server.Alerts;
 /// </summary>
 internal sealed partial class IngestInbox(
     WorkPool database, IEnumerable<IAlertSource> sources, IEnumerable<IIngestStage> stages, IActiveConfiguration configuration,
-    BacklogSignal backlog, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock, ILogger<IngestInbox> log)
+    BacklogSignal backlog, DeliverySignal deliveries, ChangeSignal changes, MuteSignal mutes, TimeProvider clock, ILogger<IngestInbox> log)
 {
     /// <summary>About a hundred rows a commit is where throughput levels off; more only adds latency.</summary>
     private const int MostRows = 128;
@@ -94,12 +94,14 @@ internal sealed partial class IngestInbox(
         WriteOutcomes(batch);
         await batch.Writes.ExecuteAndCommitAsync(cancellationToken);
 
+        foreach (var signal in batch.Wake) signal.Raise();
         if (batch.IncidentChanges.Count + batch.NoticeChanges.Count > 0)
         {
             deliveries.Raise();
             changes.Raise();
         }
 
+        if (batch.ChangesMutes) mutes.Raise();
         AlertMetrics.Ingested(batch, clock.GetElapsedTime(started));
         return new(batch.Items.Count, mayBeMore);
     }

@@ -122,6 +122,7 @@ internal sealed class RecordEpisodes(IdBlocks ids) : IIngestStage
                     Touch(ended);
                     (ended.EndsAt, ended.ResolvedAt, ended.ResolvedReason, ended.SettleAt) = (report.EndsAt ?? item.ReceivedAt, item.ReceivedAt, "resolved", null);
                     batch.Ended.Add(new EndedAlert(ended, "resolved", Actor.Alertmanager, item.TraceParent));
+                    ended.EndMute();
                 }
 
                 if (EpisodeRules.Successor(states.Select(s => s.Episode)) is { } successor)

@@ -40,6 +40,7 @@ internal static class Code
     public const string BadRegex = "IR207";
     public const string AmbiguousMatcher = "IR208";
     public const string BadGroupBy = "IR209";
+    public const string UndefinedTeam = "IR210";
 
     // Times
     public const string UndefinedInterval = "IR301";
@@ -47,6 +48,11 @@ internal static class Code
     public const string BadRange = "IR303";
     public const string DuplicateInterval = "IR304";
     public const string UnusedInterval = "IR305";
+
+    // What hides alerts
+    public const string DuplicateRule = "IR351";
+    public const string CircularDependency = "IR352";
+    public const string HidesItself = "IR353";
 
     // Severities
     public const string WordTwice = "IR401";
@@ -69,4 +75,6 @@ internal static class Code
     public const string NotOneTarget = "IR607";
     public const string BadTurn = "IR608";
     public const string NotOneCourse = "IR609";
+    public const string BadCalendar = "IR610";
+    public const string CoverageHole = "IR611";
 }

@@ -1,5 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Incidents.Server.Notifications.Channels;
+using Incidents.Server.OnCall;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Incidents.Server.Configuration;
@@ -20,6 +22,9 @@ internal static class ConfigurationModule
         builder.Services.AddSingleton<ActiveConfiguration>();
         builder.Services.AddSingleton<IActiveConfiguration>(services => services.GetRequiredService<ActiveConfiguration>());
         builder.Services.AddHostedService<ConfigurationWatcher>();
+
+        // Calendars that schedules are read from are at addresses from a file, as webhooks are.
+        builder.Services.AddOutboundHttp(FetchCalendars.HttpClientName, guarded: true);
         return builder;
     }
 

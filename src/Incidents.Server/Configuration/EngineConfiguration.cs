@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Incidents.Domain.Alerts;
 using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
@@ -22,6 +23,9 @@ internal sealed record EngineConfiguration
 
     public required IncidentRules Incidents { get; init; }
 
+    /// <summary>Inhibition rules, and those that dependencies between services make; usually none.</summary>
+    public ImmutableArray<InhibitionRule> Inhibitions { get; init; } = [];
+
     /// <summary>Alerts whose silence is the alarm.</summary>
     public IReadOnlyList<Watchdog> Watchdogs { get; init; } = [Watchdog.Usual];
 
@@ -30,6 +34,12 @@ internal sealed record EngineConfiguration
 
     /// <summary>Of <c>oncall.yaml</c>; nobody when there is no such file.</summary>
     public Roster OnCall { get; init; } = Roster.Empty;
+
+    /// <summary>Calendars that schedules are read from, by the schedule's key.</summary>
+    public IReadOnlyDictionary<string, CalendarSource> Calendars { get; init; } = FrozenDictionary<string, CalendarSource>.Empty;
+
+    /// <summary>Names of the receivers that are told of hand-overs, by the schedule's key; only schedules that have some.</summary>
+    public IReadOnlyDictionary<string, ImmutableArray<string>> HandOverReceivers { get; init; } = FrozenDictionary<string, ImmutableArray<string>>.Empty;
 
     /// <summary>What this machine can send by: channels and receivers whose settings and secrets are there. A receiver that is parked now is still in it.</summary>
     public Reach Reach { get; init; } = Reach.Nothing;

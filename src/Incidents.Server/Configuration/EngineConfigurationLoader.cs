@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
@@ -7,6 +9,7 @@ using Incidents.Domain.OnCall;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration.Yaml;
 using Incidents.Server.Notifications;
+using Incidents.Server.OnCall;
 using NodaTime;
 using NodaTime.Extensions;
 
@@ -62,35 +65,65 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         var onCall = onCallReading is null ? new OnCallEntry() : _onCall.Read(onCallReading);
         if (onCall is not null) new OnCallChecks(onCall, onCallReading, entry, reading).Run();
 
+        var reach = Reach.Nothing;
+        if (entry is not null && onCall is not null && onCallReading is not null && !reading.HasErrors && !onCallReading.HasErrors) reach = CheckCoverage(entry, onCall, onCallReading);
+
         var problems = ProblemText.InOrder(reading.Problems().Concat(onCallReading?.Problems() ?? [])).ToArray();
-        IReadOnlyList<string> files = [path, onCallPath, .. reading.SecretFiles.Concat(onCallReading?.SecretFiles ?? []).Distinct(StringComparer.Ordinal)];
+        IReadOnlyList<string> files = [path, onCallPath, .. reading.ReferredFiles.Concat(onCallReading?.ReferredFiles ?? []).Distinct(StringComparer.Ordinal)];
         if (entry is null || onCall is null || problems.Any(p => !p.IsWarning)) return new ConfigurationReading(null, problems, files);
 
-        var (tree, receivers) = RoutingBuilder.Build(entry);
+        var (tree, receivers, inhibitions) = RoutingBuilder.Build(entry);
         return new ConfigurationReading(
             new EngineConfiguration
             {
-                Version = VersionOf(text, onCallText),
+                Version = VersionOf([text, .. onCallText is null ? [] : new[] { onCallText }, .. onCall.Schedules.Select(s => s.Calendar?.Text).OfType<string>()]),
                 LoadedAt = clock.GetUtcNow().ToInstant(),
                 Routing = tree,
                 Receivers = receivers,
+                Inhibitions = inhibitions,
                 Incidents = entry.Incidents,
                 Watchdogs = entry.Watchdogs ?? [Watchdog.Usual],
                 Heartbeats = [.. entry.Heartbeats.Select(h => h.Value)],
                 OnCall = OnCallBuilder.Build(onCall),
-                Reach = ReachOf(receivers.Values),
+                Calendars = onCall.Schedules.Select(s => s.Calendar).OfType<CalendarSource>().ToFrozenDictionary(c => c.Schedule, StringComparer.Ordinal),
+                HandOverReceivers = onCall.Schedules.Where(s => s.Notify.Count > 0).ToFrozenDictionary(s => s.Key.Value, s => s.Notify.Select(n => n.Value).Distinct(StringComparer.Ordinal).ToImmutableArray(), StringComparer.Ordinal),
+                Reach = onCallReading is null ? ReachOf(receivers.Values) : reach,
                 Warnings = problems,
             },
             problems,
             files);
     }
 
-    private static string VersionOf(string routing, string? onCall)
+    private static string VersionOf(string[] texts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(routing));
-        if (onCall is not null) hash.AppendData(Encoding.UTF8.GetBytes("\0" + onCall));
+        for (var i = 0; i < texts.Length; i++) hash.AppendData(Encoding.UTF8.GetBytes(i == 0 ? texts[i] : "\0" + texts[i]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..12];
+    }
+
+    /// <summary>
+    /// Warns of the first time in the next 90 days at which an incident would reach nobody, once for each policy and severity. What is in the database (overrides, calendars from an address) is not
+    /// known here: a policy that depends on such a calendar is left to the check that runs on the server, which knows both.
+    /// </summary>
+    private Reach CheckCoverage(RoutingEntry entry, OnCallEntry onCall, YamlReading reading)
+    {
+        var (tree, receivers, _) = RoutingBuilder.Build(entry);
+        var (roster, reach) = (OnCallBuilder.Build(onCall), ReachOf(receivers.Values));
+        var fetched = onCall.Schedules.Where(s => s.Calendar is { Text: null }).Select(s => s.Key.Value).ToHashSet(StringComparer.Ordinal);
+        var questions = CoverageQuestions.Of(tree.Describe()).Where(q => !roster.Policies[q.Policy!].Variants.SelectMany(v => v.Steps).SelectMany(s => s.Targets).Any(t => t.Kind == TargetKind.Schedule && fetched.Contains(t.Key))).ToArray();
+        if (questions.Length == 0) return reach;
+
+        var now = clock.GetUtcNow().ToInstant();
+        var imported = onCall.Schedules.Where(s => s.Calendar?.Text is not null)
+            .SelectMany(s => CalendarImport.Parse(s.Calendar!.Text!, out _)!.Shifts(s.Schedule, roster, now, now + Coverage.Horizon + Duration.FromDays(1), out _)).ToArray();
+        foreach (var holes in Coverage.Holes(roster, imported, questions, reach, now, now + Coverage.Horizon).GroupBy(h => (h.Policy, h.Severity)))
+        {
+            var first = holes.MinBy(h => h.From)!;
+            reading.Warn(onCall.Policies.First(p => p.Key.Value == first.Policy).Key.Node, Code.CoverageHole, $"a {first.Severity} incident of route '{first.Route}' that begins at {CoverageQuestions.Minute(first.From)} would reach nobody in time: {first.Detail}",
+                "Close the gap, or make an override; overrides are counted by GET /api/v1/on-call/coverage.");
+        }
+
+        return reach;
     }
 
     private Reach ReachOf(IEnumerable<Receiver> receivers)

@@ -56,6 +56,7 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
 
     private void CheckSchedule(ScheduleEntry schedule, YamlReading reading)
     {
+        foreach (var receiver in schedule.Notify) CheckReceiver(receiver, reading);
         var layers = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
         foreach (var layer in schedule.Layers)
         {
@@ -98,11 +99,17 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
             case TargetKind.Schedule:
                 CheckDefined(target.Name, "schedule", _schedules, Code.UndefinedTarget, "Define it under 'schedules'.", reading);
                 break;
-            case TargetKind.Receiver when routing is not null && routing.Receivers.All(r => r.Name.Value != target.Name.Value):
-                var nearest = Suggestion.Nearest(target.Name.Value, routing.Receivers.Select(r => r.Name.Value));
-                reading.Report(target.Name.Node, Code.UndefinedTarget, $"receiver '{target.Name.Value}' is not defined in routing.yaml.", nearest is null ? "Define it there under 'receivers'." : $"Did you mean '{nearest}'?");
+            case TargetKind.Receiver:
+                CheckReceiver(target.Name, reading);
                 break;
         }
+    }
+
+    private void CheckReceiver(Located<string> name, YamlReading reading)
+    {
+        if (routing is null || routing.Receivers.Any(r => r.Name.Value == name.Value)) return;
+        var nearest = Suggestion.Nearest(name.Value, routing.Receivers.Select(r => r.Name.Value));
+        reading.Report(name.Node, Code.UndefinedTarget, $"receiver '{name.Value}' is not defined in routing.yaml.", nearest is null ? "Define it there under 'receivers'." : $"Did you mean '{nearest}'?");
     }
 
     private static void CheckDefined(Located<string> name, string what, Dictionary<string, YamlNode> known, string code, string otherwise, YamlReading reading)
@@ -133,6 +140,10 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
                 var nearest = Suggestion.Nearest(policy.Value, _policies.Keys);
                 routingReading.Report(policy.Node, Code.UndefinedPolicy, $"escalation policy '{policy.Value}' is not defined.", nearest is null ? "Define it in oncall.yaml under 'escalation_policies', or write 'none'." : $"Did you mean '{nearest}'?");
             }
+
+            // Without teams in oncall.yaml, a route's is only a word that memberships use, too.
+            if (route.Team is { Value: not "none" } team && _teams.Count > 0 && !_teams.ContainsKey(team.Value))
+                routingReading.Report(team.Node, Code.UndefinedTeam, $"team '{team.Value}' is not defined.", Suggestion.Nearest(team.Value, _teams.Keys) is { } near ? $"Did you mean '{near}'?" : "Define it in oncall.yaml under 'teams', or write 'none'.");
 
             foreach (var child in route.Routes) Check(child);
         }

@@ -5,6 +5,7 @@ using Incidents.Domain.OnCall;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration.Yaml;
 using Incidents.Server.Notifications.Channels;
+using Incidents.Server.OnCall;
 using NodaTime;
 using NodaTime.Text;
 
@@ -40,7 +41,9 @@ internal sealed record SupportHoursEntry(Located<string> Name, SupportHours Hour
 /// <param name="Key">Unique.</param>
 /// <param name="Schedule">With its layers.</param>
 /// <param name="Layers">Name of each layer, and everybody it names.</param>
-internal sealed record ScheduleEntry(Located<string> Key, Schedule Schedule, IReadOnlyList<LayerEntry> Layers);
+/// <param name="Notify">Receivers of hand-over notices.</param>
+/// <param name="Calendar">Null: it is read from none.</param>
+internal sealed record ScheduleEntry(Located<string> Key, Schedule Schedule, IReadOnlyList<LayerEntry> Layers, IReadOnlyList<Located<string>> Notify, CalendarSource? Calendar);
 
 internal sealed record LayerEntry(Located<string> Name, Layer Layer, IReadOnlyList<Located<string>> People, YamlNode? UntilKey);
 
@@ -236,13 +239,31 @@ internal sealed class OnCallFile
         var name = new Field<string>("name", Shapes.Text, "As messages show it. Default: the key.");
         var zone = new Field<DateTimeZone>("time_zone", CommonShapes.Zone, "Where local times of layers are read that name no zone of their own.") { IsRequired = true, Example = "Europe/Berlin" };
         var layers = new Field<IReadOnlyList<LayerEntry>>("layers", Shapes.List(ALayer(), mayBeEmpty: true), "Rotations upon each other, the last on top: each hides those before it wherever it has somebody.");
-        return new ObjectShape<ScheduleEntry>("Who is on call when.", [key, name, zone, layers], values => new ScheduleEntry(values.Get(key)!, new Schedule
+        var notify = new Field<IReadOnlyList<Located<string>>>("notify", Shapes.List(Shapes.Text.Located(), mayBeEmpty: true), "Receivers of routing.yaml that are told of each hand-over.") { Example = new JsonArray("slack-alerts") };
+        var calendar = new Field<CalendarSource>("ical", Calendar(), "A calendar (RFC 5545) whose events are the shifts; layers show through where it names nobody.");
+        return new ObjectShape<ScheduleEntry>("Who is on call when.", [key, name, zone, layers, calendar, notify], values => new ScheduleEntry(values.Get(key)!, new Schedule
         {
             Key = values.Get(key)!.Value,
             Name = values.Get(name) ?? values.Get(key)!.Value,
             Zone = values.Get(zone)!,
             Layers = [.. (values.Get(layers) ?? []).Select(l => l.Layer)],
-        }, values.Get(layers) ?? []));
+        }, values.Get(layers) ?? [], values.Get(notify) ?? [], values.Get(calendar) is { } source ? source with { Schedule = values.Get(key)!.Value } : null));
+    }
+
+    private static CheckedShape<CalendarSource> Calendar()
+    {
+        var url = new Field<string>("url", new SecretUrlShape(), "Where to fetch it; an address, or a reference to it when it is a secret one.") { Example = "${env:PRIMARY_ICAL}" };
+        var file = new Field<string>("file", new CalendarFileShape(), "A file, by its path from this directory.") { Example = "primary.ics" };
+        var refresh = new Field<Duration>("refresh", Shapes.Length, "How often the address is asked, 1m at least.") { Default = "15m" };
+        return new CheckedShape<CalendarSource>(
+            new ObjectShape<CalendarSource>("Where a calendar comes from: url or file.", [url, file, refresh], values => new CalendarSource("", values.Get(url), values.Get(file), values.Get(refresh, Duration.FromMinutes(15)))),
+            (source, node, reading) =>
+            {
+                var written = ((YamlMap)node).Entries.Select(e => e.Key.Text).ToArray();
+                if (written.Count(k => k is "url" or "file") != 1) reading.Report(node, Code.BadCalendar, "a calendar has either a url or a file.", "Write one of them.");
+                if (source.Refresh < Duration.FromMinutes(1)) reading.Report(node, Code.BadCalendar, "the calendar would be asked more often than once a minute.", "Write refresh: 1m or more.");
+                return true;
+            });
     }
 
     private static ObjectShape<LayerEntry> ALayer()
@@ -389,6 +410,32 @@ internal sealed class OnCallFile
         }
 
         public override JsonObject Schema(SchemaWriter writer) => new() { ["anyOf"] = new JsonArray(One.Schema(writer), Several.Schema(writer)) };
+    }
+
+    /// <summary>The path of a calendar file; reads to its content.</summary>
+    private sealed class CalendarFileShape : Shape<string>
+    {
+        public override bool TryRead(YamlNode node, YamlReading reading, [MaybeNullWhen(false)] out string value)
+        {
+            if (!Shapes.Text.TryRead(node, reading, out value)) return false;
+            var path = Path.GetFullPath(value, reading.Directory);
+            reading.ReferredFiles.Add(path);
+            try
+            {
+                value = File.ReadAllText(path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                reading.Report(node, Code.BadCalendar, $"the calendar {path} cannot be read: {e.Message}", "Correct the path, or let the engine's user read it.");
+                return false;
+            }
+
+            if (CalendarImport.Parse(value, out var problem) is not null) return true;
+            reading.Report(node, Code.BadCalendar, $"the calendar {problem}.", "Export it again as iCalendar (.ics).");
+            return false;
+        }
+
+        public override JsonObject Schema(SchemaWriter writer) => Shapes.Text.Schema(writer);
     }
 
     /// <summary>A URL, or a reference to one. Empty when the variable or file is absent.</summary>

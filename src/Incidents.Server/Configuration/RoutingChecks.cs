@@ -9,6 +9,7 @@ namespace Incidents.Server.Configuration;
 internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
 {
     private static readonly Duration MostBeforeFailOver = Duration.FromSeconds(30);
+    private static readonly Duration MostNotifyAfter = Duration.FromHours(1);
     private static readonly Duration AlertmanagersRepeat = Duration.FromHours(4);
 
     private readonly Dictionary<string, ReceiverEntry> _receivers = new(StringComparer.Ordinal);
@@ -48,6 +49,8 @@ internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
             if (!_usedIntervals.Contains(name)) reading.Warn(interval.Name.Node, Code.UnusedInterval, $"time interval '{name}' is used by no route.", "Name it in a route, or remove it.");
         }
 
+        CheckInhibitions();
+        CheckDependencies();
         CheckIncidents();
         CheckHeartbeats();
     }
@@ -60,6 +63,32 @@ internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
             if (!names.TryAdd(heartbeat.Name, node.Line)) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"heartbeat '{heartbeat.Name}' is defined twice; the first is on line {names[heartbeat.Name]}.", "Give it another name.");
             if (!char.IsAsciiLetter(heartbeat.Name[0])) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"the name of heartbeat '{heartbeat.Name}' does not begin with a letter.", "Begin it with a letter: numbers mean the heartbeats of watchdogs.");
             if (heartbeat.ExpectEvery < Heartbeat.ShortestRhythm) reading.ReportAt(node.Line, node.Column, 1, Code.BadHeartbeat, $"heartbeat '{heartbeat.Name}' is expected more often than every 30s.", "Write 30s or more.");
+        }
+    }
+
+    private void CheckInhibitions()
+    {
+        var names = new Dictionary<string, Located<string>>(StringComparer.Ordinal);
+        foreach (var rule in file.InhibitRules)
+        {
+            if (rule.Name is { } name && !names.TryAdd(name.Value, name)) reading.Report(name.Node, Code.DuplicateRule, $"inhibition rule '{name.Value}' is defined twice; the first is on line {names[name.Value].Node.Line}.", "Give it another name.");
+            if (rule.Targets is { } targets && targets.All(m => m.MatchesValue("")))
+                reading.ReportAt(rule.Node.Line, rule.Node.Column, 1, Code.HidesItself, "every target matcher also matches an alert without the label, so the rule would hide nearly everything.", "Let at least one target matcher ask for a value.");
+        }
+    }
+
+    private void CheckDependencies()
+    {
+        foreach (var label in file.Dependencies.GroupBy(d => d.Label, StringComparer.Ordinal))
+        {
+            var seen = new Dictionary<string, Located<string>>(StringComparer.Ordinal);
+            foreach (var entry in label)
+            {
+                if (!seen.TryAdd(entry.Service.Value, entry.Service)) reading.Report(entry.Service.Node, Code.DuplicateRule, $"the dependencies of service '{entry.Service.Value}' are given twice; the first are on line {seen[entry.Service.Value].Node.Line}.", "Join the two.");
+            }
+
+            ServiceDependency.Closure([.. label.Select(d => new ServiceDependency(d.Service.Value, [.. d.DependsOn.Select(s => s.Value)]))], out var circle);
+            if (!circle.IsEmpty) reading.Report(seen[circle[0]].Node, Code.CircularDependency, $"services stand on each other: {string.Join(" → ", circle)}. When all of them are down, nobody would be told.", "Remove one of the dependencies.");
         }
     }
 
@@ -118,6 +147,11 @@ internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
         if (route.GroupBy is { Count: > 1 } groupBy && groupBy.FirstOrDefault(g => g.Value == GroupKey.AllLabels) is { } all)
         {
             reading.Report(all.Node, Code.BadGroupBy, "'...' means all labels, so it stands alone.", "Write group_by: ['...'], or name the labels.");
+        }
+
+        foreach (var time in route.NotifyAfter?.Given ?? [])
+        {
+            if (time.Value > MostNotifyAfter) reading.Report(time.Node, Code.TimesContradict, "an alert would wait longer than an hour before anybody hears of it.", "Write at most 1h; let the rule itself wait with 'for'.");
         }
 
         CheckSiblings(route.Routes);
@@ -181,5 +215,9 @@ internal sealed class RoutingChecks(RoutingEntry file, YamlReading reading)
         {
             if (length < Duration.FromSeconds(1)) reading.Report(file.IncidentsField(field), Code.TimesContradict, $"'{field}' is shorter than a second.", "Write at least 1s.");
         }
+
+        var least = Duration.FromSeconds(1);
+        if (rules.Flapping is { } flapping && (flapping.Within < least || flapping.SettleAfter < least)) reading.Report(file.IncidentsField("flapping"), Code.TimesContradict, "a time of 'flapping' is shorter than a second.", "Write at least 1s.");
+        if (rules.Storm is { } storm && (storm.Within < least || storm.CalmAfter < least)) reading.Report(file.IncidentsField("storm"), Code.TimesContradict, "a time of 'storm' is shorter than a second.", "Write at least 1s.");
     }
 }

@@ -30,11 +30,23 @@ internal sealed record RoutingEntry
 
     public required RouteEntry? Route { get; init; }
 
+    public required IReadOnlyList<InhibitEntry> InhibitRules { get; init; }
+
+    public required IReadOnlyList<DependencyEntry> Dependencies { get; init; }
+
     /// <summary>Null: the usual one.</summary>
     public IReadOnlyList<Watchdog>? Watchdogs { get; init; }
 
     public IReadOnlyList<Located<HeartbeatSettings>> Heartbeats { get; init; } = [];
 }
+
+/// <param name="Sources">Null when any of them was unusable.</param>
+/// <param name="Targets">As <paramref name="Sources"/>.</param>
+/// <param name="Node">The rule.</param>
+internal sealed record InhibitEntry(Located<string>? Name, ImmutableArray<Matcher>? Sources, ImmutableArray<Matcher>? Targets, ImmutableArray<string> Equal, YamlMap Node);
+
+/// <param name="When">Null when any of them was unusable.</param>
+internal sealed record DependencyEntry(Located<string> Service, IReadOnlyList<Located<string>> DependsOn, string Label, ImmutableArray<Matcher>? When, ImmutableArray<string> Equal);
 
 internal sealed record TimeIntervalEntry(Located<string> Name, ImmutableArray<TimeWindow> Windows);
 
@@ -63,6 +75,10 @@ internal sealed record RouteEntry
     public SeverityValues<string>? EscalationPolicy { get; init; }
 
     public SeverityValues<IReadOnlyList<Located<string>>>? Playbooks { get; init; }
+
+    public Located<string>? Team { get; init; }
+
+    public SeverityValues<Duration>? NotifyAfter { get; init; }
 
     public IReadOnlyList<Located<string>> MuteTimeIntervals { get; init; } = [];
 
@@ -98,12 +114,14 @@ internal sealed class RoutingFile
         var (incidentFields, rules) = Incidents();
         var incidents = new Field<FieldValues>("incidents", new FieldsShape("How long things may take before the engine acts by itself.", incidentFields), "How long things may take before the engine acts by itself.");
         var intervals = new Field<IReadOnlyList<TimeIntervalEntry>>("time_intervals", Shapes.List(Interval(), mayBeEmpty: true), "Named times, as Alertmanager's, for mute_time_intervals and active_time_intervals of routes.");
+        var inhibit = new Field<IReadOnlyList<InhibitEntry>>("inhibit_rules", Shapes.List(Inhibit(), mayBeEmpty: true), "While an alert that matches the source fires, alerts that match the target do not page. As Alertmanager's.");
+        var dependencies = new Field<IReadOnlyList<DependencyEntry>>("dependencies", Shapes.List(Dependency(), mayBeEmpty: true), "What services stand on: while that is down, alerts of the service do not page.");
         var receivers = new Field<IReadOnlyList<ReceiverEntry>>("receivers", Shapes.List(receiver), "Destinations: each has a name and one channel with its settings.") { IsRequired = true };
         var root = new Field<RouteEntry>("route", route, "The tree of routes. The root takes every alert and has receivers for every severity, so that no alert goes to nobody.") { IsRequired = true };
         var watchdogs = new Field<IReadOnlyList<Watchdog>>("watchdogs", Shapes.List(Watchdogs(), mayBeEmpty: true), "Alerts that fire all the time to show that alerts arrive. They open no incident; their silence does. Left out: alertname=\"Watchdog\". []: none.");
         var heartbeats = new Field<IReadOnlyList<Located<HeartbeatSettings>>>("heartbeats", Shapes.List(Heartbeats().Located(), mayBeEmpty: true), "Jobs that report by URL (POST /api/v1/heartbeats/NAME) and open an incident when they do not.");
 
-        return new ObjectShape<RoutingEntry>("Who hears of which alert.", [version, severity, incidents, intervals, receivers, watchdogs, heartbeats, root], values => new RoutingEntry
+        return new ObjectShape<RoutingEntry>("Who hears of which alert.", [version, severity, incidents, intervals, inhibit, dependencies, receivers, watchdogs, heartbeats, root], values => new RoutingEntry
         {
             Node = values.Node,
             Severities = values.Get(severity) ?? SeverityMapping.Default,
@@ -114,8 +132,42 @@ internal sealed class RoutingFile
             Watchdogs = values.Get(watchdogs),
             Heartbeats = values.Get(heartbeats) ?? [],
             Route = values.Get(root),
+            InhibitRules = values.Get(inhibit) ?? [],
+            Dependencies = values.Get(dependencies) ?? [],
         });
     }
+
+    private static ObjectShape<InhibitEntry> Inhibit()
+    {
+        var name = new Field<Located<string>>("name", CommonShapes.Name("an inhibition rule").Located(), "Unique name; without it, its place in the list is its name.") { Example = "cluster-down" };
+        var sources = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("source_matchers", Shapes.List(new MatchersShape()), "Conditions on the alert that hides others while it fires.") { IsRequired = true, Example = new JsonArray("alertname=\"ClusterDown\"") };
+        var targets = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("target_matchers", Shapes.List(new MatchersShape()), "Conditions on the alerts that are hidden.") { IsRequired = true, Example = new JsonArray("severity=\"warning\"") };
+        var equal = new Field<IReadOnlyList<string>>("equal", Shapes.List(Shapes.Text, mayBeEmpty: true), "Labels that must have the same value in both; one that both lack counts as the same.") { Example = new JsonArray("cluster") };
+        return new ObjectShape<InhibitEntry>("An inhibition rule.", [name, sources, targets, equal],
+            values => new InhibitEntry(values.Get(name), Whole(values.Get(sources)), Whole(values.Get(targets)), [.. (values.Get(equal) ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)], values.Node),
+            new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["source_match"] = "Write source_matchers: ['label=\"value\"'].",
+                ["source_match_re"] = "Write source_matchers: ['label=~\"expression\"'].",
+                ["target_match"] = "Write target_matchers: ['label=\"value\"'].",
+                ["target_match_re"] = "Write target_matchers: ['label=~\"expression\"'].",
+            });
+    }
+
+    private static ObjectShape<DependencyEntry> Dependency()
+    {
+        var service = new Field<Located<string>>("service", Shapes.Text.Located(), "The service that suffers, by the value of its label.") { IsRequired = true, Example = "checkout" };
+        var dependsOn = new Field<IReadOnlyList<Located<string>>>("depends_on", Shapes.List(Shapes.Text.Located()), "Services it cannot work without. What those stand on counts, too.") { IsRequired = true, Example = new JsonArray("orders-db") };
+        var label = new Field<string>("label", Shapes.Text, "The label that names services.") { Default = "service" };
+        var when = new Field<IReadOnlyList<ImmutableArray<Matcher>>>("when", Shapes.List(new MatchersShape()), "Which alerts of the other service mean that it is down.") { Default = new JsonArray("severity=\"critical\"") };
+        var equal = new Field<IReadOnlyList<string>>("equal", Shapes.List(Shapes.Text, mayBeEmpty: true), "Labels that must have the same value in both, as cluster.") { Example = new JsonArray("cluster") };
+        return new ObjectShape<DependencyEntry>("What a service stands on.", [service, dependsOn, label, when, equal], values => new DependencyEntry(
+            values.Get(service)!, values.Get(dependsOn)!, values.Get(label) ?? "service", values.Has(when) ? Whole(values.Get(when)) : MatcherSyntax.Parse("severity=\"critical\"").Matchers,
+            [.. (values.Get(equal) ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)]));
+    }
+
+    /// <summary>Null when one of them was unusable.</summary>
+    private static ImmutableArray<Matcher>? Whole(IReadOnlyList<ImmutableArray<Matcher>>? read) => read is null || read.Any(m => m.IsDefault) ? null : [.. read.SelectMany(m => m)];
 
     private static (Field[] Fields, Func<FieldValues, IncidentRules> Build) Incidents()
     {
@@ -129,7 +181,9 @@ internal sealed class RoutingFile
         var echo = Time("echo_within", defaults.EchoWithin, "A firing this soon after the resolve of the same episode is a late echo of an Alertmanager replica. More than its cluster.peer-timeout, less than its group_wait.");
         var bundle = Time("bundle_updates", defaults.BundleUpdates, "Changes of an incident within this time travel in one update to each receiver. The first message never waits.");
         var failOver = Time("fail_over_after", defaults.FailOverAfter, "A page not delivered after this time goes to the fall-back receiver. Must be under 30s.");
-        return ([reopen, verify, stale, settle, echo, bundle, failOver], values => new IncidentRules
+        var flapping = new Field<FlapRules>("flapping", Flapping(), "Incidents that come and go are held open and told once instead of paging each time. Without this section they are not.");
+        var storm = new Field<StormRules>("storm", Storm(), "When very many incidents open at once, those that are not critical are told in one message. Without this section each is told by itself.");
+        return ([reopen, verify, stale, settle, echo, bundle, failOver, flapping, storm], values => new IncidentRules
         {
             ReopenWithin = values.Get(reopen, defaults.ReopenWithin),
             VerifyResolveAfter = values.Get(verify, defaults.VerifyResolveAfter),
@@ -138,7 +192,27 @@ internal sealed class RoutingFile
             EchoWithin = values.Get(echo, defaults.EchoWithin),
             BundleUpdates = values.Get(bundle, defaults.BundleUpdates),
             FailOverAfter = values.Get(failOver, defaults.FailOverAfter),
+            Flapping = values.Get(flapping),
+            Storm = values.Get(storm),
         });
+    }
+
+    private static ObjectShape<FlapRules> Flapping()
+    {
+        var transitions = new Field<Located<int>>("transitions", Shapes.Whole(3, 50).Located(), "So many changes of direction (its alerts ended, one fired again) are flapping.") { Default = 4 };
+        var within = new Field<Duration>("within", Shapes.Length, "How far back changes count.") { Default = "30m" };
+        var settle = new Field<Duration>("settle_after", Shapes.Length, "So long without a change, and it has settled.") { Default = "15m" };
+        return new ObjectShape<FlapRules>("When an incident flaps.", [transitions, within, settle],
+            values => new FlapRules(values.Get(transitions)?.Value ?? 4, values.Get(within, Duration.FromMinutes(30)), values.Get(settle, Duration.FromMinutes(15))));
+    }
+
+    private static ObjectShape<StormRules> Storm()
+    {
+        var incidents = new Field<Located<int>>("incidents", Shapes.Whole(2, 100_000).Located(), "More incidents than this opened within the time are a storm.") { IsRequired = true, Example = 100 };
+        var within = new Field<Duration>("within", Shapes.Length, "The time in which they are counted.") { Default = "1m" };
+        var calm = new Field<Duration>("calm_after", Shapes.Length, "So long below that, and the storm is over.") { Default = "5m" };
+        return new ObjectShape<StormRules>("When many incidents are a storm.", [incidents, within, calm],
+            values => new StormRules(values.Get(incidents)!.Value, values.Get(within, Duration.FromMinutes(1)), values.Get(calm, Duration.FromMinutes(5))));
     }
 
     private static SeverityMappingShape Severities() => new();
@@ -248,12 +322,14 @@ internal sealed class RoutingFile
         var opens = new Field<SeverityValues<bool>>("opens_incident", Shapes.BySeverity(Shapes.Bool), "Whether alerts open an incident or only inform. At the root critical and warning do, info does not.");
         var policy = new Field<SeverityValues<string>>("escalation_policy", Shapes.BySeverity(Shapes.Text), "Name of the escalation policy of incidents opened here; 'none' for none.") { Example = new JsonObject { ["critical"] = "critical" } };
         var playbooks = new Field<SeverityValues<IReadOnlyList<Located<string>>>>("playbooks", Shapes.BySeverity(names), "Names of the playbooks to start for incidents opened here.");
+        var team = new Field<Located<string>>("team", Shapes.Text.Located(), "Key of the team (oncall.yaml) whose incidents these are: its responders act on them. 'none': everybody's.") { Example = "payments" };
+        var notifyAfter = new Field<SeverityValues<Duration>>("notify_after", Shapes.BySeverity(Shapes.Length), "An alert pages only if it still fires after this time; one that clears by itself before is recorded and pages nobody. At the root 0.") { Example = new JsonObject { ["warning"] = "2m" } };
         var mute = new Field<IReadOnlyList<Located<string>>>("mute_time_intervals", Shapes.List(Shapes.Text.Located()), "Within these time intervals the route tells nobody. Not inherited.");
         var active = new Field<IReadOnlyList<Located<string>>>("active_time_intervals", Shapes.List(Shapes.Text.Located()), "Outside these time intervals the route tells nobody. Not inherited.");
         var routes = new Field<IReadOnlyList<RouteEntry>>("routes", Shapes.List(child, mayBeEmpty: true), "The first that matches handles the alert; when none does, this route does.");
 
         var shape = new ObjectShape<RouteEntry>("A route. What it does not say it inherits from the route above it.",
-            [name, matchers, goOn, groupBy, receivers, opens, policy, playbooks, mute, active, routes],
+            [name, matchers, goOn, groupBy, receivers, opens, policy, playbooks, team, notifyAfter, mute, active, routes],
             values => new RouteEntry
             {
                 Node = values.Node,
@@ -268,6 +344,8 @@ internal sealed class RoutingFile
                 OpensIncident = values.Get(opens),
                 EscalationPolicy = values.Get(policy),
                 Playbooks = values.Get(playbooks),
+                Team = values.Get(team),
+                NotifyAfter = values.Get(notifyAfter),
                 MuteTimeIntervals = values.Get(mute) ?? [],
                 ActiveTimeIntervals = values.Get(active) ?? [],
                 Routes = values.Get(routes) ?? [],

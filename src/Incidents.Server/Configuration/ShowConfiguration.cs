@@ -41,7 +41,20 @@ internal static class ShowConfiguration
                     ["echo_within"] = PromDuration.Format(current.Incidents.EchoWithin),
                     ["bundle_updates"] = PromDuration.Format(current.Incidents.BundleUpdates),
                     ["fail_over_after"] = PromDuration.Format(current.Incidents.FailOverAfter),
+                    ["flapping"] = current.Incidents.Flapping is { } flapping
+                        ? new JsonObject { ["transitions"] = flapping.Transitions, ["within"] = PromDuration.Format(flapping.Within), ["settle_after"] = PromDuration.Format(flapping.SettleAfter) }
+                        : null,
+                    ["storm"] = current.Incidents.Storm is { } storm
+                        ? new JsonObject { ["incidents"] = storm.Incidents, ["within"] = PromDuration.Format(storm.Within), ["calm_after"] = PromDuration.Format(storm.CalmAfter) }
+                        : null,
                 },
+                ["inhibitions"] = new JsonArray([.. current.Inhibitions.Select(r => new JsonObject
+                {
+                    ["rule"] = r.Rule,
+                    ["source_matchers"] = List([.. r.SourceMatchers.Select(m => m.ToString())]),
+                    ["target_matchers"] = List([.. r.TargetMatchers.Select(m => m.ToString())]),
+                    ["equal"] = List(r.Equal),
+                })]),
                 ["receivers"] = new JsonArray([.. current.Receivers.Values.OrderBy(r => r.Name, StringComparer.Ordinal).Select(Describe)]),
                 ["watchdogs"] = new JsonArray([.. current.Watchdogs.Select(w => new JsonObject
                 {
@@ -104,6 +117,8 @@ internal static class ShowConfiguration
         ["opens_incident"] = BySeverity(route.OpensIncident, o => JsonValue.Create(o)),
         ["escalation_policy"] = BySeverity(route.EscalationPolicy, p => p is null ? null : JsonValue.Create(p)),
         ["playbooks"] = BySeverity(route.Playbooks, p => List(p)),
+        ["team"] = route.Team,
+        ["notify_after"] = BySeverity(route.NotifyAfter, t => JsonValue.Create(PromDuration.Format(t))),
         ["mute_time_intervals"] = List(route.MuteTimeIntervals),
         ["active_time_intervals"] = List(route.ActiveTimeIntervals),
         ["routes"] = new JsonArray([.. route.Routes.Select(Describe)]),

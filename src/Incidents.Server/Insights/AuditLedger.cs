@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using Incidents.Domain.OnCall;
+using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
 using Incidents.Server.Response;
 using Incidents.Server.Scheduling;
@@ -13,12 +15,12 @@ namespace Incidents.Server.Insights;
 
 /// <summary>
 /// Checks the account of the last day once a minute and tells people, by an incident about the engine itself, when it does not balance, when work is overdue, when a webhook was set aside,
-/// or when a receiver is parked; resolves that incident when all is well again.
+/// when a receiver is parked, or when an escalation policy ended and nobody came; resolves that incident when all is well again.
 /// </summary>
 internal sealed partial class AuditLedger(IServiceScopeFactory scopes, LastAudit last, WorkerHealth health, TimeProvider clock, ILogger<AuditLedger> log)
     : Worker("auditor", null, TimeSpan.FromSeconds(60), health, clock, log)
 {
-    private static readonly string[] Kinds = ["webhook", "delivery", "alert"];
+    private static readonly string[] Kinds = ["webhook", "delivery", "alert", "escalation", "page"];
     private static LedgerShown? _last;
     private static readonly ObservableGauge<int> IsBalanced = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_balanced", () => _last is null ? [] : (IEnumerable<Measurement<int>>)[new(_last.Balanced ? 1 : 0)], description: "1 when the account of the last 24 hours balances.");
     private static readonly ObservableGauge<long> Received = IncidentsMetrics.Meter.CreateObservableGauge("incidents_ledger_webhooks", States, description: "Webhooks of the last 24 hours by state, as the auditor counted them.");
@@ -57,6 +59,7 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, LastAudit
         }
 
         await WatchQuarantineAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), engine, now, cancellationToken);
+        await WatchEscalationsAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), engine, cancellationToken);
         await WatchReceiversAsync(scope.ServiceProvider.GetRequiredService<IncidentsDbContext>(), engine, cancellationToken);
         return false;
     }
@@ -75,6 +78,18 @@ internal sealed partial class AuditLedger(IServiceScopeFactory scopes, LastAudit
             if (newest is null) await engine.ClearAsync(what, "What was set aside in the last 24 hours has been replayed, or is older.", cancellationToken);
             else await engine.RaiseAsync(what, title, severity, $"The newest is from {newest.Source}: {newest.Reason} All of them: GET /api/v1/inbox?state=quarantined and state=partial; POST /api/v1/inbox/ID/replay after a fix.", cancellationToken, newest.DoneAt);
         }
+    }
+
+    /// <summary>Incidents whose policy is at its end and that nobody has: by themselves they make no more noise, so this does, to whoever hears of what is critical.</summary>
+    private static async Task WatchEscalationsAsync(IncidentsDbContext db, EngineIncidents engine, CancellationToken cancellationToken)
+    {
+        var left = await (from e in db.Escalations.AsNoTracking()
+                          join i in db.Incidents on e.Number equals i.Number
+                          where e.Status == EscalationStatus.Ended && i.State == IncidentState.Triggered && !i.AboutEngine
+                          orderby i.Number
+                          select i.Number).Take(20).ToListAsync(cancellationToken);
+        if (left.Count == 0) await engine.ClearAsync("escalation", "Somebody has every incident whose escalation policy ended, or it is over.", cancellationToken);
+        else await engine.RaiseAsync("escalation", "Nobody has taken incidents whose escalation policy is at its end", Domain.Routing.Severity.Critical, $"Every step has fired, and nobody has acknowledged: {string.Join(", ", left.Select(n => $"INC-{n}"))}{(left.Count == 20 ? " and perhaps more" : "")}.", cancellationToken);
     }
 
     private static async Task WatchReceiversAsync(IncidentsDbContext db, EngineIncidents engine, CancellationToken cancellationToken)

@@ -24,5 +24,9 @@ internal static class InsightsModule
             .AddHostedService<SendHeartbeat>();
     }
 
-    public static void MapInsights(this WebApplication app) => app.MapLedger();
+    public static void MapInsights(this WebApplication app)
+    {
+        app.MapLedger();
+        app.MapMutingDebt();
+    }
 }

@@ -41,7 +41,7 @@ internal sealed record WebhookCounts(long Received, long Ingested, long Partial,
 /// <param name="Outcomes">What became of them; they add up to <paramref name="Received"/>.</param>
 internal sealed record ReportCounts(long Received, IReadOnlyDictionary<string, long> Outcomes);
 
-/// <param name="Kind"><c>webhook</c>, <c>delivery</c> or <c>alert</c>.</param>
+/// <param name="Kind"><c>webhook</c>, <c>delivery</c>, <c>alert</c>, <c>escalation</c> or <c>page</c>.</param>
 /// <param name="Id">Which one.</param>
 /// <param name="Since">Since when it is due.</param>
 /// <param name="Detail">What is known of it.</param>
@@ -54,6 +54,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
 {
     private static readonly Duration WebhookDeadline = Duration.FromMinutes(1);
     private static readonly Duration DeliveryDeadline = Duration.FromMinutes(5);
+    private static readonly Duration EscalationDeadline = Duration.FromMinutes(1);
     private const int MostNamed = 100;
 
     public async ValueTask<LedgerShown> Handle(DrawUpLedger query, CancellationToken cancellationToken)
@@ -87,7 +88,7 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome = 'suppressed' and a.outcome_reason is null),
               (select count(*) from alerts a where a.received_at >= $1 and a.received_at < $2 and a.outcome not in ('opened', 'attached', 'suppressed', 'informed', 'duplicate', 'resolved')),
               (select count(*) from incidents i where i.state in ('triggered', 'acknowledged') and i.firing_alerts <> (select count(*) from alerts a where a.incident_number = i.number and a.status = 'firing' and a.outcome in ('opened', 'attached'))),
-              (select count(*) from incidents i cross join lateral unnest(i.receivers) r where i.opened_at >= $1 and i.opened_at < $2 and not exists (select 1 from deliveries d where d.incident_number = i.number and d.receiver = r)
+              (select count(*) from incidents i cross join lateral unnest(i.receivers) r where i.opened_at >= $1 and i.opened_at < $2 and i.storm_number is null and not exists (select 1 from deliveries d where d.incident_number = i.number and d.receiver = r)
                 and not exists (select 1 from notification_threads t where t.incident_number = i.number and t.receiver = r))
             """, Sql.P(query.Since), Sql.P(query.Until));
         batch.Add("select 'webhook', 'rcp_' || id, received_at, coalesce(reason, 'waits to be ingested') from inbox where state = 'pending' and received_at < $1 order by id limit $2", Sql.P(now - WebhookDeadline), Sql.P(MostNamed));
@@ -96,6 +97,9 @@ internal sealed class DrawUpLedgerHandler(NpgsqlDataSource database, TimeProvide
             where d.state in ('queued', 'sending') and d.created_at < $1 order by d.created_at limit $2
             """, Sql.P(now - DeliveryDeadline), Sql.P(MostNamed));
         batch.Add("select 'alert', id::text, settle_at, name || ' waits to be settled' from alerts where status = 'firing' and settle_at < $1 order by settle_at limit $2", Sql.P(now - DeliveryDeadline), Sql.P(MostNamed));
+
+        batch.Add("select 'escalation', 'INC-' || number, due_at, 'a step of policy ' || policy || ' has not fired' from escalations where due_at < $1 order by due_at limit $2", Sql.P(now - EscalationDeadline), Sql.P(MostNamed));
+        batch.Add("select 'page', 'INC-' || incident_number, due_at, 'the next contact of ' || person || ' has not been tried' from pages where due_at < $1 order by due_at limit $2", Sql.P(now - EscalationDeadline), Sql.P(MostNamed));
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var counts = await ReadCountsAsync(reader, cancellationToken);

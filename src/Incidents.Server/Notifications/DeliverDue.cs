@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.OnCall;
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
 using Incidents.Server.Scheduling;
@@ -83,7 +84,7 @@ internal sealed partial class DeliverDue(
 
         if (_underWay.Count >= Busy) await Task.Delay(Gather, TimeProvider.System, cancellationToken);
         var current = configuration.Current;
-        var budgets = pace.Budgets(current.Receivers.Values, Clock);
+        var budgets = pace.Budgets(current.AllReceivers(), Clock);
         var lease = Duration.FromTimeSpan(options.Value.AttemptTimeLimit) + Duration.FromSeconds(7);
         var claimed = await work.ClaimAsync(budgets, most, lease, now, cancellationToken);
         if (claimed.Count == 0) return false;
@@ -128,7 +129,8 @@ internal sealed partial class DeliverDue(
             var finished = new FinishedAttempt(delivery, content.Thread, result, decision, started, ended, content.HasMoreLines);
             activity?.SetTag("incidents.result", finished.ResultKey);
             if (!finished.IsDone) LogNotDelivered(delivery.Id, delivery.Receiver, delivery.Attempt, finished.ResultKey, finished.Detail);
-            DeliveryMetrics.Attempted(finished, current.Receivers.GetValueOrDefault(delivery.Receiver)?.Channel ?? "unknown");
+            DeliveryMetrics.Attempted(finished, current.ReceiverOf(delivery.Receiver)?.Channel ?? "unknown");
+            if (result is DeliveryResult.Delivered) pace.Took(delivery.Receiver, ended);
             _unwritten[delivery.Id] = delivery.Attempt;
             _finished.Writer.TryWrite(finished);
         }
@@ -142,7 +144,8 @@ internal sealed partial class DeliverDue(
 
     private async Task<DeliveryResult> AttemptAsync(ClaimedDelivery delivery, DeliveryContent content, EngineConfiguration current)
     {
-        if (!current.Receivers.TryGetValue(delivery.Receiver, out var receiver)) return new DeliveryResult.Rejected("this receiver is no longer in routing.yaml");
+        if (current.ReceiverOf(delivery.Receiver) is not { } receiver)
+            return new DeliveryResult.Rejected(PersonReceiver.Is(delivery.Receiver) ? "this person is no longer in oncall.yaml, or has no such address there" : "this receiver is no longer in routing.yaml");
         try
         {
             return await channels.SendAsync(receiver, content.Notification, content.Thread, new DeliveryAttempt($"dlv_{delivery.Id}", delivery.Attempt, content.Elsewhere), CancellationToken.None);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Incidents.Domain.Routing;
+using NodaTime;
 
 namespace Incidents.Server.Notifications;
 
@@ -14,6 +15,7 @@ internal sealed class DeliveryPace
 
     private readonly ConcurrentDictionary<string, int> _underWay = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (double Tokens, long At)> _buckets = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Instant> _tookAt = new(StringComparer.Ordinal);
 
     public void Begin(string receiver)
     {
@@ -25,6 +27,12 @@ internal sealed class DeliveryPace
     }
 
     public void End(string receiver) => _underWay.AddOrUpdate(receiver, 0, static (_, count) => Math.Max(0, count - 1));
+
+    /// <summary>A message of ours has arrived there.</summary>
+    public void Took(string receiver, Instant at) => _tookAt[receiver] = at;
+
+    /// <summary>True when this process told it something a moment ago: what still waits for it waits for its turn. Of another process nothing is known, which errs on the loud side.</summary>
+    public bool TookLately(string receiver, Instant now, Duration within) => _tookAt.TryGetValue(receiver, out var at) && now - at < within;
 
     /// <summary>How many deliveries each receiver may begin now.</summary>
     public Dictionary<string, int> Budgets(IEnumerable<Receiver> receivers, TimeProvider clock)

@@ -1,6 +1,7 @@
 using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
+using Incidents.Server.OnCall;
 using Incidents.Server.Response;
 using Incidents.Server.Storage;
 using NodaTime;
@@ -48,7 +49,9 @@ internal sealed record DeliveryContent(Notification Notification, ThreadMemory T
 }
 
 /// <summary>Claims deliveries that are due and loads what they say. All set-based: a claim of two hundred costs two round trips.</summary>
-internal sealed class DeliveryWork(WorkPool database)
+/// <param name="database">Where from.</param>
+/// <param name="outlook">Says who is told next; without it messages do not.</param>
+internal sealed class DeliveryWork(WorkPool database, EscalationOutlook? outlook = null)
 {
     /// <summary>
     /// Deliveries of processes that died while sending go back to the queue. Their outcome is unknown, so the channel is told to look before it creates anything.
@@ -171,6 +174,7 @@ internal sealed class DeliveryWork(WorkPool database)
         var noticeIds = claimed.Where(c => c.NoticeId is not null).Select(c => c.NoticeId!.Value).Distinct().ToArray();
         const string alertColumns = "a.name, a.fingerprint, a.status, a.severity, a.labels::text, a.annotations::text, a.generator_url, a.starts_at, a.resolved_at";
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var next = outlook is null ? new Dictionary<long, string>() : await outlook.NextAsync(connection, incidentNumbers, now, cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
         batch.Add("""
             select t.id, t.reference, t.shown_state, t.shown_revision, t.log_cursor, t.may_have_arrived, t.first_attempt_at,
@@ -222,11 +226,14 @@ internal sealed class DeliveryWork(WorkPool database)
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken)) Of(logs, reader.GetInt64(0)).Add(new LogLine(reader.GetInt64(1), reader.GetFieldValue<Instant>(2), reader.GetString(3), reader.GetString(4)));
 
+        await reader.DisposeAsync();
+        var waiting = await LoadWaitingAsync(connection, [.. notices.Values.Where(n => n.IsForPerson).Select(n => n.Id)], cancellationToken);
         var contents = new Dictionary<long, DeliveryContent>(claimed.Count);
         foreach (var delivery in claimed)
         {
             var notification = delivery.IncidentNumber is { } number
-                ? NotificationComposer.Compose(incidents[number], Of(incidentAlerts, number), Of(logs, delivery.ThreadId), delivery.Occasion, publicUrl, now)
+                ? NotificationComposer.Compose(incidents[number], Of(incidentAlerts, number), Of(logs, delivery.ThreadId), delivery.Occasion, publicUrl, now) with { NextEscalation = incidents[number].IsOpen ? next.GetValueOrDefault(number) : null }
+                : notices[delivery.NoticeId!.Value] is { IsForPerson: true } message ? PersonMessages.Compose(message, waiting.GetValueOrDefault(message.Id, []), delivery.Occasion, publicUrl, now)
                 : NotificationComposer.Compose(notices[delivery.NoticeId!.Value], Of(noticeAlerts, delivery.NoticeId.Value), delivery.Occasion, publicUrl, now);
             contents[delivery.Id] = new DeliveryContent(notification, threads[delivery.ThreadId].Memory, threads[delivery.ThreadId].Elsewhere);
         }
@@ -234,6 +241,27 @@ internal sealed class DeliveryWork(WorkPool database)
         return contents;
 
         static List<T> Of<T>(Dictionary<long, List<T>> lists, long key) => lists.TryGetValue(key, out var list) ? list : lists[key] = [];
+    }
+
+    /// <summary>The incidents that these messages tell of and that still wait for somebody, the worst and oldest first, as many as a message shows.</summary>
+    private static async Task<Dictionary<long, List<WaitingIncident>>> LoadWaitingAsync(NpgsqlConnection connection, long[] notices, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<long, List<WaitingIncident>>();
+        if (notices.Length == 0) return found;
+        await using var command = new NpgsqlCommand($"""
+            select n.id, w.number, w.title, w.severity from unnest($1::bigint[]) n(id) cross join lateral (
+              select distinct i.number, i.title, i.severity from pages p join incidents i on i.number = p.incident_number where p.bundled_in = n.id and p.status = 'running'
+              order by i.severity, i.number limit {PersonMessages.MostListed}) w
+            """, connection);
+        command.Parameters.Add(Sql.P(notices));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            if (!found.TryGetValue(reader.GetInt64(0), out var list)) found[reader.GetInt64(0)] = list = [];
+            list.Add(new WaitingIncident(reader.GetInt64(1), reader.GetString(2), reader.GetString(3)));
+        }
+
+        return found;
     }
 
     private static ThreadMemory ReadThread(NpgsqlDataReader reader) => new(

@@ -1,6 +1,8 @@
 using Incidents.Domain.Notifications;
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Server.Configuration;
+using Incidents.Server.OnCall;
 using Incidents.Server.Response;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -18,10 +20,13 @@ internal sealed class FailOverSignal : WorkSignal;
 /// The first receiver is still tried; what it gets then is the present state.
 /// </summary>
 internal sealed partial class FailOverDue(
-    NpgsqlDataSource database, IdBlocks ids, IActiveConfiguration configuration, DeliverySignal deliveries, FailOverSignal signal, WorkerHealth health, TimeProvider clock, ILogger<FailOverDue> log)
+    NpgsqlDataSource database, IdBlocks ids, IActiveConfiguration configuration, DeliveryPace pace, DeliverySignal deliveries, PageSignal pages, FailOverSignal signal, WorkerHealth health, TimeProvider clock, ILogger<FailOverDue> log)
     : Worker("fail-over", signal, TimeSpan.FromSeconds(1), health, clock, log)
 {
     private const int MostPerRun = 100;
+
+    /// <summary>However well a receiver works, a page that waits for its turn this long goes elsewhere.</summary>
+    private static readonly Duration LongestTurn = Duration.FromMinutes(5);
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
@@ -35,8 +40,29 @@ internal sealed partial class FailOverDue(
         var receivers = configuration.Current.Receivers;
         var entries = new List<TimelineEntry>();
         var next = new List<(Due From, string To)>();
+        var handled = new List<Due>();
+        await using var writes = new NpgsqlBatch(connection);
+        var rules = configuration.Current.Incidents;
         foreach (var page in due)
         {
+            // A storm at a receiver that takes a message a second: what has its turn later is not what fails, and the others would be flooded.
+            if (page.Attempts == 0 && pace.TookLately(page.Receiver, now, rules.FailOverAfter) && now < page.CreatedAt + LongestTurn)
+            {
+                writes.Add("update deliveries set fail_over_at = $2 where id = $1", Sql.P(page.Id), Sql.P(Instant.Min(now + rules.FailOverAfter, page.CreatedAt + LongestTurn)));
+                continue;
+            }
+
+            // People have ways of being reached of their own, and their step goes on when none works.
+            if (PersonReceiver.TryParse(page.Receiver, out var person, out var channel))
+            {
+                LogPersonNotReached(page.Id, page.IncidentNumber, page.Receiver, page.Detail);
+                PageRows.Fail(writes, page.IncidentNumber, page.NoticeId, person, channel, now);
+                DeliveryMetrics.HandedOver(page.Receiver, "escalation");
+                handled.Add(page);
+                continue;
+            }
+
+            handled.Add(page);
             var asked = page.Asked.Append(page.Receiver).ToHashSet(StringComparer.Ordinal);
             var standings = page.Told.ToDictionary(t => t.Receiver, t => FailOver.StandingOf(t.WasShown, t.HasRefused, t.Unfinished, now), StringComparer.Ordinal);
             switch (FailOver.Choose(page.Receiver, asked, standings, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null))
@@ -62,8 +88,7 @@ internal sealed partial class FailOverDue(
             }
         }
 
-        await using var writes = new NpgsqlBatch(connection);
-        writes.Add("update deliveries set fail_over_at = null where id = any($1)", Sql.Column(due, d => d.Id));
+        writes.Add("update deliveries set fail_over_at = null where id = any($1)", Sql.Column(handled, d => d.Id));
 
         // Two that failed may have chosen the same third: it is told once, with the weightier occasion.
         var failOverAt = now + configuration.Current.Incidents.FailOverAfter;
@@ -91,6 +116,7 @@ internal sealed partial class FailOverDue(
         await writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         deliveries.Raise();
+        pages.Raise();
         return due.Count == MostPerRun;
 
         void Tell(Due page, string text)
@@ -110,7 +136,7 @@ internal sealed partial class FailOverDue(
             with due as (select * from deliveries where id = any($2) and fail_over_at <= $1 for update skip locked)
             select d.id, d.incident_number, d.notice_id, d.receiver, coalesce(d.detail, 'no answer yet'), d.occasion, d.trace_parent,
               coalesce((with recursive chain as (select p.id, p.receiver, p.fallback_of from deliveries p where p.id = d.fallback_of union select p.id, p.receiver, p.fallback_of from deliveries p join chain c on p.id = c.fallback_of) select array_agg(receiver) from chain), '{}'),
-              coalesce(i.receivers, n.receivers, '{}')
+              coalesce(i.receivers, n.receivers, '{}'), d.attempts, d.created_at
             from due d left join incidents i on i.number = d.incident_number left join notices n on n.id = d.notice_id
             """, connection);
         command.Parameters.Add(Sql.P(now));
@@ -122,7 +148,7 @@ internal sealed partial class FailOverDue(
             {
                 due.Add(new Due(
                     reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2), reader.GetString(3), reader.GetString(4), reader.GetString(5),
-                    reader.IsDBNull(6) ? null : reader.GetString(6), reader.GetFieldValue<string[]>(7), reader.GetFieldValue<string[]>(8), []));
+                    reader.IsDBNull(6) ? null : reader.GetString(6), reader.GetFieldValue<string[]>(7), reader.GetFieldValue<string[]>(8), reader.GetInt32(9), reader.GetFieldValue<Instant>(10), []));
             }
         }
 
@@ -174,9 +200,12 @@ internal sealed partial class FailOverDue(
         return [.. (string[])(await command.ExecuteScalarAsync(cancellationToken))!];
     }
 
-    private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, List<Told> Told);
+    private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, int Attempts, Instant CreatedAt, List<Told> Told);
 
     private sealed record Told(string Receiver, bool WasShown, bool HasRefused, List<UnfinishedDelivery> Unfinished);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Page {DeliveryId} of incident {IncidentNumber} did not reach {Receiver} in time ({Detail}); the next way is tried")]
+    private partial void LogPersonNotReached(long deliveryId, long? incidentNumber, string receiver, string detail);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Delivery {DeliveryId} of incident {IncidentNumber} reached nobody: {Receiver} failed ({Detail}) and no other receiver is left")]
     private partial void LogNobodyLeft(long deliveryId, long? incidentNumber, string receiver, string detail);

@@ -27,6 +27,8 @@ internal static class NotificationsModule
     public static void MapNotifications(this WebApplication app)
     {
         app.MapDeliveries();
+        app.MapPages();
+        app.MapTestPages();
         app.MapInbound();
     }
 }

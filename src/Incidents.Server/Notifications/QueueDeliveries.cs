@@ -1,3 +1,4 @@
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
@@ -25,10 +26,17 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
         // Whoever took it or ended it was reached; what still tries to reach somebody need not call others.
         var ended = incidents.Where(c => Occasion.EndsPages(c.Occasion)).Select(c => c.Incident.Number).Distinct().ToArray();
         if (ended.Length > 0) writes.Add("update deliveries set fail_over_at = null where incident_number = any($1) and fail_over_at is not null", Sql.P(ended));
-        foreach (var (incident, occasion, trace) in incidents)
+        foreach (var change in incidents)
         {
+            var incident = change.Incident;
             var joined = incident.TakeJoined();
-            foreach (var receiver in incident.Receivers) Want((incident.Number, null, receiver), Occasion.For(occasion, joined.Contains(receiver, StringComparer.Ordinal), incident.IsOpen), incident.IsOpen, trace);
+            foreach (var receiver in incident.Receivers)
+            {
+                // Whoever joins has heard nothing of it yet; in a storm its incident speaks instead. Whom a step names hears of it in any case.
+                var joins = joined.Contains(receiver, StringComparer.Ordinal);
+                if (incident.Tells(change.Occasion) || (joins && incident.StormNumber is null) || change.Pages.Contains(receiver, StringComparer.Ordinal))
+                    Want((incident.Number, null, receiver), Heard(change, receiver, joins), incident.IsOpen, change.TraceParent);
+            }
         }
 
         foreach (var (notice, occasion, trace) in notices)
@@ -50,6 +58,14 @@ internal sealed class QueueDeliveries(IdBlocks ids, IActiveConfiguration configu
 
         void Want((long? Incident, long? Notice, string Receiver) key, string occasion, bool isOpen, string? trace) =>
             wanted[key] = wanted.TryGetValue(key, out var before) ? before with { Occasion = Occasion.Weightier(before.Occasion, occasion) } : new Wanted(occasion, isOpen, trace);
+    }
+
+    /// <summary>What this change is to one of its receivers: people of the escalation are paged by its steps, others whenever somebody must be reached.</summary>
+    private static string Heard(IncidentChange change, string receiver, bool joins)
+    {
+        if (change.Pages.Contains(receiver, StringComparer.Ordinal)) return Occasion.For(Occasion.Weightier(change.Occasion, Occasion.Paged), joins, change.Incident.IsOpen);
+        if (!PersonReceiver.Is(receiver)) return Occasion.For(change.Occasion, joins, change.Incident.IsOpen);
+        return Occasion.IsPage(change.Occasion) && !Occasion.PagesPeople(change.Occasion) ? Occasion.Updated : change.Occasion;
     }
 
     private sealed record Wanted(string Occasion, bool IsOpen, string? Trace);

@@ -10,7 +10,7 @@ internal sealed class QueueDeliveriesOnChange(QueueDeliveries queue) : INotifica
     public async ValueTask Handle(IncidentsChanged notification, CancellationToken cancellationToken)
     {
         await using var writes = new NpgsqlBatch(notification.Connection);
-        await queue.AddAsync(writes, notification.Changes, [], notification.At, cancellationToken);
+        await queue.AddAsync(writes, notification.Changes, notification.Notices, notification.At, cancellationToken);
         if (writes.BatchCommands.Count > 0) await writes.ExecuteNonQueryAsync(cancellationToken);
     }
 }

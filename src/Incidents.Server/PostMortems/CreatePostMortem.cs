@@ -1,3 +1,4 @@
+using Incidents.Domain.Access;
 using Incidents.Domain.PostMortems;
 using Incidents.Domain.Response;
 using Incidents.Server.Storage;
@@ -20,9 +21,12 @@ internal abstract record CreatePostMortemAnswer
     public sealed record NoIncident : CreatePostMortemAnswer;
 
     public sealed record NotOver(string Detail) : CreatePostMortemAnswer;
+
+    /// <summary>The caller may not; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : CreatePostMortemAnswer;
 }
 
-internal sealed class CreatePostMortemHandler(IncidentsDbContext db, PostMortemReader reader, IAuditLog audit, TimeProvider clock) : ICommandHandler<CreatePostMortem, CreatePostMortemAnswer>
+internal sealed class CreatePostMortemHandler(IncidentsDbContext db, PostMortemReader reader, IAccess access, IAuditLog audit, TimeProvider clock) : ICommandHandler<CreatePostMortem, CreatePostMortemAnswer>
 {
     public async ValueTask<CreatePostMortemAnswer> Handle(CreatePostMortem command, CancellationToken cancellationToken)
     {
@@ -31,6 +35,7 @@ internal sealed class CreatePostMortemHandler(IncidentsDbContext db, PostMortemR
         // The incident's row is locked first, as everywhere: it cannot reopen under our hands, and two requests take turns.
         var incident = await db.Incidents.FromSql($"select * from incidents where number = {command.IncidentNumber} for update").AsNoTracking().SingleOrDefaultAsync(cancellationToken);
         if (incident is null) return new CreatePostMortemAnswer.NoIncident();
+        if (access.WhyNot(Permission.Respond, incident.Team) is { } why) return new CreatePostMortemAnswer.Forbidden(why);
         var existing = await db.Set<PostMortem>().FromSql($"select * from post_mortems where incident_number = {command.IncidentNumber} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
         if (existing is { Status: not PostMortemStatus.Pending }) return new CreatePostMortemAnswer.Is(existing, false);
         if (incident.MergedInto is { } other) return new CreatePostMortemAnswer.NotOver($"It was merged into INC-{other}; write that one's.");

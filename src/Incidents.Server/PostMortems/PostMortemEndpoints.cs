@@ -65,6 +65,8 @@ internal static class PostMortemEndpoints
                 return IncidentEndpoints.NotFound(number);
             case CreatePostMortemAnswer.NotOver(var detail):
                 return ApiProblem.Conflict("incident_not_over", detail);
+            case CreatePostMortemAnswer.Forbidden(var why):
+                return ApiProblem.Forbidden("not_allowed", why);
             default:
                 throw new UnreachableException();
         }
@@ -155,6 +157,8 @@ internal static class PostMortemEndpoints
                 return ApiProblem.PreconditionFailed(ETags.For(current.Revision));
             case PostMortemAnswer.Impossible(var detail):
                 return ApiProblem.Conflict("impossible_transition", detail);
+            case PostMortemAnswer.Forbidden(var why):
+                return ApiProblem.Forbidden("not_allowed", why);
             default:
                 throw new UnreachableException();
         }

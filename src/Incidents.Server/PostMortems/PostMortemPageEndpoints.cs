@@ -31,6 +31,7 @@ internal static class PostMortemPageEndpoints
         {
             CreatePostMortemAnswer.Is => Back(number),
             CreatePostMortemAnswer.NotOver(var detail) => Missing(http, number, detail),
+            CreatePostMortemAnswer.Forbidden(var why) => Pages.Message(http, StatusCodes.Status403Forbidden, "Not allowed", why),
             _ => Results.NotFound(),
         });
         Form(page, "/sections", (number, form, http, sender, stop) => SubmitAsync(number, form, http, sender, null, stop));
@@ -67,6 +68,8 @@ internal static class PostMortemPageEndpoints
                         break;
                     case PostMortemAnswer.Impossible(var detail):
                         return Show(http, read, StatusCodes.Status409Conflict, detail, typed, form["reason"]);
+                    case PostMortemAnswer.Forbidden(var why):
+                        return Show(http, read, StatusCodes.Status403Forbidden, why, typed, form["reason"]);
                     default:
                         return Results.NotFound();
                 }
@@ -83,6 +86,7 @@ internal static class PostMortemPageEndpoints
             {
                 PostMortemAnswer.Is => Back(number),
                 PostMortemAnswer.Stale(var after, _) => Show(http, after, StatusCodes.Status409Conflict, "It changed since you read it; what you typed is saved. Read it again and decide again.", reason: form["reason"]),
+                PostMortemAnswer.Forbidden(var why) => Show(http, current, StatusCodes.Status403Forbidden, why, reason: form["reason"]),
                 PostMortemAnswer.Impossible(var detail) => Show(http, current, StatusCodes.Status409Conflict, detail, reason: form["reason"]),
                 _ => Results.NotFound(),
             };

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Incidents.Domain.Access;
 using Incidents.Domain.PostMortems;
 using Incidents.Domain.Response;
 using Incidents.Server.Scheduling;
@@ -23,10 +24,13 @@ internal abstract record PostMortemAnswer
     public sealed record Stale(PostMortem Current, string? Section) : PostMortemAnswer;
 
     public sealed record Impossible(string Detail) : PostMortemAnswer;
+
+    /// <summary>The caller may not; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : PostMortemAnswer;
 }
 
 /// <summary>The frame of every command on a post-mortem: lock and load, let the Domain decide, save with revisions and audit, commit.</summary>
-internal sealed class PostMortemWork(IncidentsDbContext db, IActor actor, IAuditLog audit, ChangeSignal changes, TimeProvider clock)
+internal sealed class PostMortemWork(IncidentsDbContext db, IActor actor, IAccess access, IAuditLog audit, ChangeSignal changes, TimeProvider clock)
 {
     /// <param name="id">Which.</param>
     /// <param name="ifRevision">The revision the caller decided on; null when it does not care.</param>
@@ -40,6 +44,8 @@ internal sealed class PostMortemWork(IncidentsDbContext db, IActor actor, IAudit
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var postMortem = await LockAsync(id, cancellationToken);
         if (postMortem is null) return new PostMortemAnswer.NotFound(id);
+        var team = await db.Incidents.Where(i => i.Number == postMortem.IncidentNumber).Select(i => i.Team).SingleOrDefaultAsync(cancellationToken);
+        if (access.WhyNot(Permission.Respond, team) is { } why) return new PostMortemAnswer.Forbidden(why);
         if (ifRevision is { } expected && expected != postMortem.Revision) return new PostMortemAnswer.Stale(postMortem, null);
 
         switch (verb(postMortem, new Actor(actor.Kind, actor.Name), clock.GetCurrentInstant()))

@@ -13,6 +13,9 @@ internal sealed class AlertmanagerOptions
 
     /// <summary>Sources (the <c>source</c> of an ingest key, or its name) whose alerts this Alertmanager knows. Empty: all that post Alertmanager's webhooks; then it is believed about alerts it does not have only while they all come from one source.</summary>
     public List<string> Sources { get; } = [];
+
+    /// <summary>True: silences made here are told to this Alertmanager, too, and those made there are listed here.</summary>
+    public bool MirrorSilences { get; set; }
 }
 
 /// <summary>Asks Alertmanager what it has.</summary>

@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace Incidents.Server.Response;
 
-/// <summary>Times that incidents wait for: the end of a snooze, the verification of a resolve by hand, the end of the window for reopening.</summary>
+/// <summary>Times that incidents wait for: the end of a snooze, the verification of a resolve by hand, the end of flapping, the end of the window for reopening.</summary>
 internal sealed class EndWaits(NpgsqlDataSource database, IActiveConfiguration configuration, LaterStages stages, WorkerHealth health, TimeProvider clock, ILogger<EndWaits> log)
     : Worker("end-waits", null, TimeSpan.FromSeconds(1), health, clock, log)
 {
@@ -25,6 +25,7 @@ internal sealed class EndWaits(NpgsqlDataSource database, IActiveConfiguration c
             select {IncidentRows.Columns} from incidents where number in (
               (select number from incidents where snoozed_until <= $1 limit $3) union
               (select number from incidents where verify_resolve_at <= $1 limit $3) union
+              (select number from incidents where settle_flapping_at <= $1 limit $3) union
               (select number from incidents where state = 'resolved' and resolved_at <= $2 and verify_resolve_at is null limit $3))
             order by number for update skip locked
             """, connection))
@@ -40,7 +41,7 @@ internal sealed class EndWaits(NpgsqlDataSource database, IActiveConfiguration c
         var batch = new IngestBatch(connection, configuration.Current, now);
         foreach (var incident in incidents)
         {
-            foreach (var occasion in new[] { incident.EndSnooze(now), incident.VerifyResolve(now) }.OfType<string>()) batch.IncidentChanges.Add(new IncidentChange(incident, occasion, incident.TraceParent));
+            foreach (var occasion in new[] { incident.EndSnooze(now), incident.VerifyResolve(now), incident.Settle(now) }.OfType<string>()) batch.IncidentChanges.Add(new IncidentChange(incident, occasion, incident.TraceParent));
             incident.Close(now, rules.ReopenWithin);
         }
 

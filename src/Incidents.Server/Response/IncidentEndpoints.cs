@@ -29,7 +29,7 @@ internal static class IncidentEndpoints
         Verb(incidents, "unacknowledge", "Give an incident back: nobody has it", "Unacknowledge", (long number, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new UnacknowledgeIncident(number, revision), stop));
         Verb(incidents, "resolve", "Resolve: it is over", "Resolve", (long number, ResolveBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ResolveIncident(number, body?.Resolution, revision), stop));
         Verb(incidents, "reopen", "Reopen a resolved incident", "Reopen", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ReopenIncident(number, body?.Reason, revision), stop));
-        Verb(incidents, "escalate", "Escalate: call for more help", "Escalate", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new EscalateIncident(number, body?.Reason, revision), stop));
+        Verb(incidents, "escalate", "Escalate: the next step of its escalation policy fires now; without a policy it becomes critical", "Escalate", (long number, ReasonBody? body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new EscalateIncident(number, body?.Reason, revision), stop));
         Verb(incidents, "snooze", "Snooze: quiet until a time", "Snooze", (long number, SnoozeBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new SnoozeIncident(number, body.Until, body.Minutes, revision), stop));
         Verb(incidents, "assign", "Assign to somebody", "Assign", (long number, AssignBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new AssignIncident(number, body.Assignee, revision), stop));
         Verb(incidents, "severity", "Change the severity", "ChangeSeverity", (long number, SeverityBody body, HttpContext http, ISender sender, CancellationToken stop) => SendAsync(http, sender, revision => new ChangeSeverity(number, body.Severity, revision), stop));
@@ -45,6 +45,7 @@ internal static class IncidentEndpoints
         incidents.MapPost($"{{number:long}}/{verb}", handler).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName($"{name}Incident").WithSummary(summary)
             .WithDescription("Safe to repeat: when it was so before, the answer is 200 with changed=false and says who was first. If-Match with the entity tag makes sure that it is decided on what you saw.")
             .Produces<VerbAnswer>().WithNotFound()
+            .WithProblem(403, "not_allowed", "The incident belongs to a team in which the caller is no responder.")
             .WithProblem(409, "impossible_transition", "The verb is not possible in the incident's present state.")
             .WithProblem(412, "precondition_failed", "The entity tag in If-Match is not the current one.");
 
@@ -61,6 +62,8 @@ internal static class IncidentEndpoints
                 return ApiProblem.PreconditionFailed(ETags.For(current));
             case IncidentAnswer.Impossible(var detail):
                 return ApiProblem.Conflict("impossible_transition", detail);
+            case IncidentAnswer.Forbidden(var why):
+                return ApiProblem.Forbidden("not_allowed", why);
             default:
                 throw new UnreachableException();
         }
@@ -74,6 +77,7 @@ internal static class IncidentEndpoints
         [Description("Part of the title.")] string? q,
         [Description("Opened at or after, RFC 3339.")] string? since,
         [Description("Opened before, RFC 3339.")] string? until,
+        [Description("Number of the incident of a storm: those it speaks for.")] long? storm,
         HttpContext http, ISender sender, CancellationToken cancellationToken)
     {
         if (!page.TryRead<IncidentPosition>(List, out var limit, out var after, out var problem)) return problem;
@@ -82,7 +86,7 @@ internal static class IncidentEndpoints
         if (!Words.TryReadTime("since", since, out var from, out problem) || !Words.TryReadTime("until", until, out var to, out problem)) return problem;
         if (states.Contains("open", StringComparer.Ordinal)) states = [.. states.Where(s => s != "open").Union([IncidentState.Triggered, IncidentState.Acknowledged], StringComparer.Ordinal)];
 
-        var rows = await sender.Send(new ListIncidents(states, severities, assigned_to, q, from, to, after, limit + 1), cancellationToken);
+        var rows = await sender.Send(new ListIncidents(states, severities, assigned_to, q, from, to, after, limit + 1, storm), cancellationToken);
         return TypedResults.Ok(Page.Of(http, rows, limit, List, i => new IncidentPosition(i.OpenedAt, i.Number), IncidentShown.Of));
     }
 
@@ -97,7 +101,7 @@ internal static class IncidentEndpoints
     {
         var incident = await sender.Send(new GetIncident(number), cancellationToken);
         if (incident is null) return NotFound(number);
-        return ETags.NotModified(http, incident.Revision) ?? TypedResults.Ok(IncidentShown.Of(incident));
+        return ETags.NotModified(http, incident.Revision) ?? TypedResults.Ok(IncidentShown.Of(incident) with { Escalation = await sender.Send(new GetEscalation(number), cancellationToken) });
     }
 
     private static async Task<IResult> TimelineAsync(long number, [AsParameters] PageQuery page, HttpContext http, ISender sender, CancellationToken cancellationToken)

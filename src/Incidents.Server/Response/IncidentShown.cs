@@ -54,14 +54,31 @@ internal sealed record IncidentShown
 
     public string? EscalationPolicy { get; init; }
 
+    /// <summary>How far its escalation is and who is told next; only where one incident is asked for, and null when it has none.</summary>
+    public EscalationShown? Escalation { get; init; }
+
     public required IReadOnlyList<string> Playbooks { get; init; }
 
     public required bool ManualReviewRequired { get; init; }
 
     public required bool AboutEngine { get; init; }
 
+    /// <summary>Key of the team it belongs to, by routing; null: it is everybody's.</summary>
+    public string? Team { get; init; }
+
     /// <summary>The routing key its alerts share.</summary>
     public required string GroupKey { get; init; }
+
+    /// <summary>What hides all of it just now, in words: nobody is told until that is over. Null when nothing does.</summary>
+    public string? HiddenBy { get; init; }
+
+    public Instant? HiddenSince { get; init; }
+
+    /// <summary>Set while it comes and goes: it is held open until it has settled.</summary>
+    public Instant? FlappingSince { get; init; }
+
+    /// <summary>Number of the incident that speaks for it, because it opened in a storm.</summary>
+    public long? Storm { get; init; }
 
     /// <summary>Grows with each change; the entity tag is this number in quotes.</summary>
     public required long Revision { get; init; }
@@ -97,7 +114,12 @@ internal sealed record IncidentShown
         Playbooks = incident.Playbooks,
         ManualReviewRequired = incident.ManualReviewRequired,
         AboutEngine = incident.AboutEngine,
+        Team = incident.Team,
         GroupKey = incident.GroupKey,
+        HiddenBy = incident.QuietBy,
+        HiddenSince = incident.QuietSince,
+        FlappingSince = incident.FlappingSince,
+        Storm = incident.StormNumber,
         Revision = incident.Revision,
         UpdatedAt = incident.UpdatedAt,
         TraceId = incident.TraceParent is { Length: >= 35 } trace ? trace[3..35] : null,

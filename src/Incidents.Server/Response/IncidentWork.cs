@@ -1,5 +1,6 @@
 using System.Data;
 using System.Diagnostics;
+using Incidents.Domain.Access;
 using Incidents.Domain.Response;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -28,6 +29,9 @@ internal abstract record IncidentAnswer
     public sealed record Stale(long Revision) : IncidentAnswer;
 
     public sealed record Impossible(string Detail) : IncidentAnswer;
+
+    /// <summary>The caller may not; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : IncidentAnswer;
 }
 
 /// <summary>
@@ -35,8 +39,10 @@ internal abstract record IncidentAnswer
 /// The row lock makes commands and ingest take turns, so a verb always decides on the newest state.
 /// A command that is sent within a transaction of the same scope becomes part of it: its owner commits, and calls <see cref="Wake"/> after that.
 /// </summary>
-internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
+internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IActor actor, IAccess access, IAuditLog audit, DeliverySignal deliveries, ChangeSignal changes, TimeProvider clock)
 {
+    private readonly HashSet<WorkSignal> _wake = [];
+
     /// <param name="number">Which.</param>
     /// <param name="ifRevision">The revision the caller decided on; null when it does not care.</param>
     /// <param name="action">For the audit log: <c>incident.acknowledge</c>.</param>
@@ -47,6 +53,7 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
         await using var transaction = await BeginOrJoinAsync(cancellationToken);
         var incident = await LockAsync(number, cancellationToken);
         if (incident is null) return new IncidentAnswer.NotFound(number);
+        if (WhyNot(incident.Team) is { } why) return new IncidentAnswer.Forbidden(why);
         if (ifRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
@@ -58,12 +65,15 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
                 return new IncidentAnswer.Impossible(detail);
             case IncidentOutcome.Changed(var occasion, var warning):
                 audit.Add(action, $"INC-{number}");
-                await SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id)], transaction, now, cancellationToken);
+                await SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id) { By = By }], transaction, now, cancellationToken);
                 return new IncidentAnswer.Is(incident, true, warning);
             default:
                 throw new UnreachableException();
         }
     }
+
+    /// <summary>Null when the caller may act on incidents of this team (null: of none), else why not.</summary>
+    public string? WhyNot(string? team) => access.WhyNot(Permission.Respond, team);
 
     public Actor By => new(actor.Kind, actor.Name);
 
@@ -77,6 +87,8 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     /// <summary>After the commit: what became due is done at once.</summary>
     public void Wake()
     {
+        foreach (var signal in _wake) signal.Raise();
+        _wake.Clear();
         deliveries.Raise();
         changes.Raise();
     }
@@ -86,8 +98,10 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     {
         foreach (var change in changed) db.AddRange(change.Incident.TakeEntries());
         await db.SaveChangesAsync(cancellationToken);
-        await events.Publish(new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now), cancellationToken);
+        var news = new IncidentsChanged(changed, (NpgsqlConnection)db.Database.GetDbConnection(), now);
+        await events.Publish(news, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
+        _wake.UnionWith(news.Wake);
         if (transaction is null) return;
         await transaction.CommitAsync(cancellationToken);
         Wake();

@@ -1,4 +1,5 @@
 using Incidents.Domain.Response;
+using Incidents.Server.Scheduling;
 using Mediator;
 using NodaTime;
 using Npgsql;
@@ -11,4 +12,11 @@ namespace Incidents.Server.Response;
 /// <param name="Changes">What changed.</param>
 /// <param name="Connection">The connection that holds the transaction.</param>
 /// <param name="At">When.</param>
-internal sealed record IncidentsChanged(IReadOnlyList<IncidentChange> Changes, NpgsqlConnection Connection, Instant At) : INotification;
+internal sealed record IncidentsChanged(IReadOnlyList<IncidentChange> Changes, NpgsqlConnection Connection, Instant At) : INotification
+{
+    /// <summary>Notices that changed with them.</summary>
+    public IReadOnlyList<NoticeChange> Notices { get; init; } = [];
+
+    /// <summary>Raised after the commit: later stages add the workers they made work for.</summary>
+    public HashSet<WorkSignal> Wake { get; } = [];
+}

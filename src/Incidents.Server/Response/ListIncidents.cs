@@ -15,8 +15,9 @@ namespace Incidents.Server.Response;
 /// <param name="Until">Opened before.</param>
 /// <param name="After">Where the page before ended.</param>
 /// <param name="Limit">At most so many rows.</param>
+/// <param name="Storm">Only those that the incident with this number, of a storm, speaks for.</param>
 internal sealed record ListIncidents(
-    IReadOnlyList<string> States, IReadOnlyList<string> Severities, string? AssignedTo, string? Text, Instant? Since, Instant? Until, IncidentPosition? After, int Limit) : IQuery<IReadOnlyList<Incident>>;
+    IReadOnlyList<string> States, IReadOnlyList<string> Severities, string? AssignedTo, string? Text, Instant? Since, Instant? Until, IncidentPosition? After, int Limit, long? Storm = null) : IQuery<IReadOnlyList<Incident>>;
 
 /// <summary>Where an incident stands in the list.</summary>
 internal sealed record IncidentPosition(Instant OpenedAt, long Number);
@@ -34,6 +35,7 @@ internal sealed class ListIncidentsHandler(IncidentsDbContext db) : IQueryHandle
             incidents = incidents.Where(i => EF.Functions.ILike(i.Title, pattern));
         }
 
+        if (query.Storm is { } storm) incidents = incidents.Where(i => i.StormNumber == storm);
         if (query.Since is { } since) incidents = incidents.Where(i => i.OpenedAt >= since);
         if (query.Until is { } until) incidents = incidents.Where(i => i.OpenedAt < until);
         if (query.After is { } after) incidents = incidents.Where(i => EF.Functions.LessThan(ValueTuple.Create(i.OpenedAt, i.Number), ValueTuple.Create(after.OpenedAt, after.Number)));

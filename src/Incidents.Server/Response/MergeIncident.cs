@@ -23,9 +23,11 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
         var (incident, target) = command.Number < command.Into ? (first, second) : (second, first);
         if (incident is null) return new IncidentAnswer.NotFound(command.Number);
         if (target is null) return new IncidentAnswer.NotFound(command.Into);
+        if ((work.WhyNot(incident.Team) ?? work.WhyNot(target.Team)) is { } why) return new IncidentAnswer.Forbidden(why);
         if (command.IfRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
+        var severity = target.Severity;
         switch (incident.MergeInto(target, work.By, now))
         {
             case IncidentOutcome.AlreadySo(var detail):
@@ -35,7 +37,10 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
             case IncidentOutcome.Changed(var occasion, var warning):
                 await db.Database.ExecuteSqlAsync($"update alerts set incident_number = {target.Number} where incident_number = {incident.Number}", cancellationToken);
                 audit.Add("incident.merge", $"INC-{incident.Number}");
-                await work.SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id), new IncidentChange(target, Occasion.Updated, Activity.Current?.Id)], transaction, now, cancellationToken);
+                await work.SaveAsync([
+                        new IncidentChange(incident, occasion, Activity.Current?.Id) { By = work.By },
+                        new IncidentChange(target, target.Severity == severity ? Occasion.Updated : Occasion.SeverityRaised, Activity.Current?.Id) { By = work.By },
+                    ], transaction, now, cancellationToken);
                 return new IncidentAnswer.Is(incident, true, warning);
             default:
                 throw new UnreachableException();

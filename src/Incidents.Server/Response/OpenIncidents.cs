@@ -53,6 +53,8 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
             order by number for update
             """, Sql.P(groupIds), Sql.P(incidents));
         lookUp.Add($"select {NoticeRows.Columns} from notices where id in (select n.id from notices n where n.group_id = any($1) and n.closed_at is null union select unnest($2::bigint[])) order by id for update", Sql.P(groupIds), Sql.P(notices));
+        var storm = batch.Configuration.Incidents.Storm;
+        if (storm is not null) Storms.Ask(lookUp, storm, batch.Now);
         await using (var reader = await lookUp.ExecuteReaderAsync(cancellationToken))
         {
             await AdvisoryLocks.SkipAsync(reader, locks.Count, cancellationToken);
@@ -61,6 +63,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
             while (await reader.ReadAsync(cancellationToken)) subjects.Add(IncidentRows.Read(reader));
             await reader.NextResultAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken)) subjects.Add(NoticeRows.Read(reader));
+            if (storm is not null && await reader.NextResultAsync(cancellationToken)) subjects.Storm = await Storms.ReadAsync(reader, storm, cancellationToken);
         }
 
         // The last incident of a group may have been merged into another, which then speaks for the group.
@@ -87,6 +90,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
             {
                 var existing = subjects.ForGroup(group.Id, batch.Now, batch.Configuration.Incidents.ReopenWithin);
                 var incident = existing ?? subjects.Add(Open(batch, group, numbers.Dequeue()));
+                if (existing is null && subjects.Storm is { } storm) await storm.OpensAsync(incident, batch, cancellationToken);
                 Fire(batch, group.Paging, incident, isFresh: existing is null);
             }
 
@@ -104,18 +108,19 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     private static void Fire(IngestBatch batch, List<FiredAlert> alerts, Incident incident, bool isFresh)
     {
         var occasion = Occasion.Opened;
+        var flapping = batch.Configuration.Incidents.Flapping;
         if (isFresh)
         {
             var first = alerts.MaxBy(f => Domain.Routing.Severity.Rank(f.State.Decision!.Severity))!;
             var others = alerts.Where(a => a != first).ToList();
-            if (others.Count > 0) incident.Join([.. others.Select(a => ToFiring(a, incident.Number))], batch.Now);
+            if (others.Count > 0) incident.Join([.. others.Select(a => ToFiring(a, incident.Number))], batch.Now, flapping);
             foreach (var alert in alerts) Assign(alert, incident.Number, alert == first ? AlertOutcome.Opened : AlertOutcome.Attached);
         }
         else
         {
             List<FiringAlert> firing = [.. alerts.Select(a => ToFiring(a, incident.Number))];
             var outcome = incident.IsOpen ? AlertOutcome.Attached : AlertOutcome.Opened;
-            occasion = incident.IsOpen ? incident.Join(firing, batch.Now) : incident.ReopenByAlerts(firing, batch.Now);
+            occasion = incident.IsOpen ? incident.Join(firing, batch.Now, flapping) : incident.ReopenByAlerts(firing, batch.Now, flapping);
             foreach (var alert in alerts) Assign(alert, incident.Number, outcome);
         }
 
@@ -155,7 +160,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         foreach (var group in ended.Where(e => e.IncidentNumber is not null).GroupBy(e => (Number: subjects.Speaking(e.IncidentNumber!.Value), e.How, e.By)))
         {
             var incident = subjects.Incidents[group.Key.Number];
-            var occasion = incident.Leave([.. group.Select(e => e.State.Name)], group.Key.How, group.Key.By, batch.Now);
+            var occasion = incident.Leave([.. group.Select(e => e.State.Name)], group.Key.How, group.Key.By, batch.Now, batch.Configuration.Incidents.Flapping);
             batch.IncidentChanges.Add(new IncidentChange(incident, occasion, group.First().TraceParent));
         }
 
@@ -174,7 +179,7 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
     }
 
     private static FiringAlert ToFiring(FiredAlert alert, long? subject) =>
-        new(alert.State.Name, alert.State.Decision!, alert.State.Episode.StartsAt, IsKnown: subject is not null && (alert.State.IncidentNumber == subject || alert.State.NoticeId == subject));
+        new(alert.State.Name, alert.State.Decision!, alert.State.Episode.StartsAt, IsKnown: subject is not null && (alert.State.IncidentNumber == subject || alert.State.NoticeId == subject), alert.HiddenBy);
 
     public static async Task<long[]> TakeNumbersAsync(NpgsqlConnection connection, int count, CancellationToken cancellationToken)
     {
@@ -197,6 +202,9 @@ internal sealed class OpenIncidents(IdBlocks ids) : IIngestStage
         private readonly Dictionary<Guid, Notice> _openOfGroup = [];
 
         public SortedDictionary<long, Incident> Incidents { get; } = [];
+
+        /// <summary>Null when storms are not watched for.</summary>
+        public StormCount? Storm { get; set; }
 
         public SortedDictionary<long, Notice> Notices { get; } = [];
 

@@ -1,5 +1,6 @@
 using Incidents.Server.Alerts;
 using Incidents.Server.Configuration;
+using Incidents.Server.Routing;
 using Incidents.Server.Response.Heartbeats;
 
 namespace Incidents.Server.Response;
@@ -21,6 +22,12 @@ internal static class ResponseModule
             .AddHostedService<EndWaits>()
             .AddHostedService<SettleAlerts>()
             .AddHostedService<ReleaseMuted>()
+            .AddSingleton<QuietIncidents>()
+            .AddHostedService<WatchStorms>()
+            .AddSingleton<MirrorPolicy>()
+            .AddSingleton<IMirrorPolicy>(services => services.GetRequiredService<MirrorPolicy>())
+            .AddSingleton<IAlertmanagerSilences, AlertmanagerSilences>()
+            .AddHostedService<MirrorSilences>()
             .AddHostedService<WatchHeartbeats>()
             .AddSingleton<IAlertmanagerApi, AlertmanagerApi>();
     }

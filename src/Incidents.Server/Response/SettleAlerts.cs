@@ -108,6 +108,7 @@ internal sealed partial class SettleAlerts(
                         (state.EndsAt, state.ResolvedAt, state.ResolvedReason, state.SettleAt, state.IsChanged) = (now, now, how, null, true);
                         batch.Episodes.Add(state);
                         batch.Ended.Add(new EndedAlert(state, how, Actor.Engine, null));
+                        state.EndMute();
                         LogSettled(state.Episode.Id, state.Name, how);
                         break;
                 }

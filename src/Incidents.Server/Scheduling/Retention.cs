@@ -87,12 +87,16 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
             with gone as (delete from delivery_attempts where id in (select id from delivery_attempts where started_at < $1 order by id limit $2) returning 1)
             select count(*) from gone
             """, [Sql.P(now - Duration.FromDays(kept.AttemptDays)), Sql.P(Portion)], cancellationToken);
+        var mutings = await RemoveAsync("""
+            with gone as (delete from mutings where id in (select id from mutings where began_at < $1 and ended_at is not null order by began_at limit $2) returning 1)
+            select count(*) from gone
+            """, [Sql.P(now - Duration.FromDays(Math.Max(31, kept.AttemptDays))), Sql.P(Portion)], cancellationToken);
         var inbound = await RemoveAsync("""
             with gone as (delete from inbound_actions where id in (select id from inbound_actions where received_at < $1 and state in ('done', 'failed') order by received_at limit $2) returning 1),
               spent as (delete from spent_tokens where expires_at < $3)
             select count(*) from gone
             """, [Sql.P(now - Duration.FromDays(kept.InboxDays)), Sql.P(Portion), Sql.P(now)], cancellationToken);
-        LogRemoved(webhooks, attempts, inbound);
+        LogRemoved(webhooks, attempts, mutings, inbound);
     }
 
     private async Task<long> RemoveAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
@@ -108,8 +112,8 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts and {Inbound} inbound actions")]
-    private partial void LogRemoved(long webhooks, long attempts, long inbound);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts, {Mutings} records of what was hidden and {Inbound} inbound actions")]
+    private partial void LogRemoved(long webhooks, long attempts, long mutings, long inbound);
 }
 
 /// <summary>Once a day, on one replica.</summary>

@@ -9,6 +9,9 @@ internal static class SchedulingModule
         .AddSingleton<WorkerHealth>()
         .AddSingleton<InboxSignal>()
         .AddSingleton<DeliverySignal>()
+        .AddSingleton<EscalationSignal>()
+        .AddSingleton<PageSignal>()
         .AddSingleton<ChangeSignal>()
+        .AddSingleton<MuteSignal>()
         .AddScoped<IReadinessCheck, WorkersReadiness>();
 }

@@ -11,6 +11,15 @@ internal class WorkSignal
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _raises;
 
+    /// <summary>How often it was raised.</summary>
+    public long Raises
+    {
+        get
+        {
+            lock (_gate) return _raises;
+        }
+    }
+
     /// <summary>Wakes everybody who waits now, the next one who would have waited, and every <see cref="Watch"/>.</summary>
     public void Raise()
     {
@@ -87,6 +96,15 @@ internal sealed class BacklogSignal : WorkSignal;
 
 /// <summary>Deliveries are due.</summary>
 internal sealed class DeliverySignal : WorkSignal;
+
+/// <summary>What hides alerts changed, or begins or ends sooner than was known.</summary>
+internal sealed class MuteSignal : WorkSignal;
+
+/// <summary>Escalations are due.</summary>
+internal sealed class EscalationSignal : WorkSignal;
+
+/// <summary>Pages of people are due: the next way to reach somebody, or what failed.</summary>
+internal sealed class PageSignal : WorkSignal;
 
 /// <summary>Something changed that people look at.</summary>
 internal sealed class ChangeSignal : WorkSignal;

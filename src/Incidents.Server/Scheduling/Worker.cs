@@ -12,6 +12,9 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long to sleep when nobody wakes it; never longer than its usual look, by which its health is judged.</summary>
+    protected virtual TimeSpan Pause => look;
+
     /// <summary>Does one portion. True when there may be more at once.</summary>
     protected abstract Task<bool> WorkAsync(CancellationToken cancellationToken);
 
@@ -31,8 +34,8 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
                 health.Beat(name, look, Clock);
                 if (failures > 0) LogRecovered(name);
                 failures = 0;
-                if (signal is not null) await signal.WaitAsync(look, Clock, stoppingToken);
-                else await Task.Delay(look, Clock, stoppingToken);
+                if (signal is not null) await signal.WaitAsync(Pause, Clock, stoppingToken);
+                else await Task.Delay(Pause, Clock, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -45,10 +48,10 @@ internal abstract partial class Worker(string name, WorkSignal? signal, TimeSpan
                 health.Fail(name, look, error.Message, Clock);
                 if (error is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }) LogRetried(name, error.Message);
                 else if (failures == 1 || failures % 20 == 0) LogFailed(error, name, failures);
-                var pause = TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 50 * Math.Pow(2, Math.Min(failures, 10))));
+                var delay = TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 50 * Math.Pow(2, Math.Min(failures, 10))));
                 try
                 {
-                    await Task.Delay(pause, Clock, stoppingToken);
+                    await Task.Delay(delay, Clock, stoppingToken);
                 }
                 catch (OperationCanceledException)
                 {

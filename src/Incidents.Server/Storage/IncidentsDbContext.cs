@@ -2,6 +2,7 @@ using Incidents.Domain.Alerts;
 using Incidents.Domain.Response;
 using Incidents.Server.Alerts;
 using Incidents.Server.Notifications;
+using Incidents.Server.OnCall;
 using Microsoft.EntityFrameworkCore;
 
 namespace Incidents.Server.Storage;
@@ -16,6 +17,10 @@ internal sealed class IncidentsDbContext(DbContextOptions<IncidentsDbContext> op
     public DbSet<InboxRow> Inbox => Set<InboxRow>();
 
     public DbSet<AlertRow> Alerts => Set<AlertRow>();
+
+    public DbSet<EscalationRow> Escalations => Set<EscalationRow>();
+
+    public DbSet<PageRow> Pages => Set<PageRow>();
 
     public DbSet<DeliveryRow> Deliveries => Set<DeliveryRow>();
 

@@ -9,8 +9,8 @@ namespace Incidents.Server.Storage;
 /// </summary>
 internal sealed class WorkPool(NpgsqlDataSource source) : IAsyncDisposable
 {
-    /// <summary>One that stores, three that claim, load and record deliveries.</summary>
-    private const int BesideIngest = 4;
+    /// <summary>One that stores, three that claim, load and record deliveries, two that escalate.</summary>
+    private const int BesideIngest = 6;
 
     /// <param name="connectionString">Of the database.</param>
     /// <param name="ingestWorkers">How many ingest; each holds a connection while it waits for a lock.</param>

@@ -113,6 +113,7 @@ internal static class IncidentPages
                 IncidentAnswer.Is => SignIn.SeeOther($"/i/{number}"),
                 IncidentAnswer.Impossible(var detail) => await ShowAsync(http, data, number, 409, detail, cancellationToken),
                 IncidentAnswer.NotFound => Pages.Message(http, 404, "No such incident", $"There is no incident {number}."),
+                IncidentAnswer.Forbidden(var why) => await ShowAsync(http, data, number, 403, why, cancellationToken),
                 IncidentAnswer.Stale => await ShowAsync(http, data, number, 409, "It changed since you looked. Here is how it is now.", cancellationToken),
                 _ => throw new UnreachableException(),
             };

@@ -53,9 +53,12 @@ public sealed record DeliveryLine(string Id, string Receiver, string Occasion, s
 
 public sealed record AttemptLine(Instant At, string Result, string Detail);
 
+/// <summary>What comes next by itself while nobody acknowledges, and when.</summary>
+public sealed record NextLine(string What, Instant At);
+
 /// <summary>Everything the page of one incident shows.</summary>
 public sealed record IncidentView(
-    Incident Incident, string? Service, string? Value, string? Runbook, IReadOnlyList<TimelineEntry> Timeline, IReadOnlyList<DeliveryLine> Deliveries, IReadOnlyList<AlertLine> Alerts, IReadOnlyList<Incident> Similar, Instant Now);
+    Incident Incident, string? Service, string? Value, string? Runbook, IReadOnlyList<TimelineEntry> Timeline, IReadOnlyList<DeliveryLine> Deliveries, IReadOnlyList<AlertLine> Alerts, IReadOnlyList<Incident> Similar, NextLine? Next, Instant Now);
 
 /// <summary>Reads what pages show. Each call sees the newest committed state.</summary>
 internal sealed class PageData(ISender sender, NpgsqlDataSource database, TimeProvider clock)
@@ -84,6 +87,14 @@ internal sealed class PageData(ISender sender, NpgsqlDataSource database, TimePr
         return [.. incidents.Select(i => new IncidentLine(i, services.GetValueOrDefault(i.Number)))];
     }
 
+    private static NextLine? NextOf(EscalationShown? escalation) => escalation switch
+    {
+        { State: "running", Upcoming: [var next, ..] } => new NextLine(next.Whom == "nobody" ? "Escalates, and finds nobody," : $"Escalates to {next.Whom}", next.At),
+        { EndsAt: { } end } => new NextLine("The escalation policy ends, and everybody is told,", end),
+        { ResumesAt: { } resume } => new NextLine("Unless it is resolved, the escalation goes on", resume),
+        _ => null,
+    };
+
     public async Task<IReadOnlyList<AlertLine>> RecentAlertsAsync(CancellationToken cancellationToken) =>
         [.. (await sender.Send(new ListAlerts { Limit = 20 }, cancellationToken)).Select(AlertLine.Of)];
 
@@ -106,7 +117,7 @@ internal sealed class PageData(ISender sender, NpgsqlDataSource database, TimePr
         return new IncidentView(
             incident, Of(newest?.Labels, "service"), Of(newest?.Annotations, "value"), Words.Link(Of(newest?.Annotations, "runbook_url")), timeline,
             [.. deliveries.Select(d => new DeliveryLine(d.Id, d.Receiver, d.Occasion, d.State == "queued" && d.Attempts.Count > 0 ? "delayed" : d.State == "rejected" ? "failed" : d.State, d.Detail, [.. d.Attempts.Select(a => new AttemptLine(a.EndedAt, a.Result, a.Detail))])).Reverse()],
-            alerts, similar, Now);
+            alerts, similar, incident.IsOpen ? NextOf(await sender.Send(new GetEscalation(number), cancellationToken)) : null, Now);
 
         static string? Of(IReadOnlyList<KeyValuePair<string, string>>? pairs, string name) => pairs?.FirstOrDefault(p => p.Key == name).Value;
     }

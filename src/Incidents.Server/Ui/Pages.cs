@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using Incidents.Domain.Access;
 using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
 using Microsoft.AspNetCore.Antiforgery;
@@ -15,7 +16,15 @@ namespace Incidents.Server.Ui;
 /// <param name="MayRespond">False when buttons would only be refused.</param>
 /// <param name="Token">Goes into each form, so that no other site can send one.</param>
 /// <param name="Path">Where we are, with the query.</param>
-public sealed record PageFrame(string Title, string Theme, string? User, bool MayRespond, FormToken Token, string Path);
+public sealed record PageFrame(string Title, string Theme, string? User, bool MayRespond, FormToken Token, string Path)
+{
+    /// <summary>Why who is signed in may not act on incidents of a team (null: of none); null when they may.</summary>
+    public Func<string?, string?> WhyNot { get; init; } = _ => null;
+
+    /// <summary>Whether there is an account page for who is signed in.</summary>
+    public bool HasAccount { get; init; }
+}
+
 
 /// <param name="Field">Name of the form field.</param>
 /// <param name="Value">Its value.</param>
@@ -35,9 +44,14 @@ internal static class Pages
     public static PageFrame Frame(HttpContext http, string title)
     {
         var tokens = http.RequestServices.GetRequiredService<IAntiforgery>().GetAndStoreTokens(http);
+        var access = http.RequestServices.GetRequiredService<IAccess>();
         var user = http.User.Identity?.IsAuthenticated == true ? http.User.FindFirstValue(ApiClaims.Name) : null;
         var path = HttpMethods.IsGet(http.Request.Method) ? http.Request.Path + http.Request.QueryString : http.Request.Path.ToString();
-        return new PageFrame(title, ThemeOf(http), user, Scopes.Covers(http.User, Scopes.Respond), new FormToken(tokens.FormFieldName, tokens.RequestToken!), path);
+        return new PageFrame(title, ThemeOf(http), user, Scopes.Covers(http.User, Scopes.Respond), new FormToken(tokens.FormFieldName, tokens.RequestToken!), path)
+        {
+            WhyNot = team => access.WhyNot(Permission.Respond, team),
+            HasAccount = user is not null,
+        };
     }
 
     public static string ThemeOf(HttpContext http) => http.Request.Cookies["theme"] is "light" or "dark" ? http.Request.Cookies["theme"]! : "auto";

@@ -6,15 +6,19 @@ using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
+using Mediator;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
 using Npgsql;
+using SignInResult = Microsoft.AspNetCore.Identity.SignInResult;
 
 namespace Incidents.Server.Ui;
 
 /// <summary>
-/// A person signs in with an API key and the name that others know them by. The session lives in a cookie and ends with the key:
-/// every request asks whether the key is still good.
+/// A person signs in by email and password, with a passkey, through the organisation's provider (OIDC), or with an API key and the name that others know them by.
+/// The session lives in a cookie; every request asks whether it, or the key it began with, is still good.
 /// </summary>
 internal static class SignIn
 {
@@ -39,7 +43,7 @@ internal static class SignIn
             options.SlidingExpiration = true;
             options.Events.OnValidatePrincipal = ValidateAsync;
             options.Events.OnRedirectToLogin = context => SendAwayAsync(context, 401, "Signed out", "Your session has ended, and this was not done.", "Sign in");
-            options.Events.OnRedirectToAccessDenied = context => SendAwayAsync(context, 403, "Not allowed", "Your key may not do this.", "What your key may do");
+            options.Events.OnRedirectToAccessDenied = context => SendAwayAsync(context, 403, "Not allowed", "You may not do this.", "What you may do");
         });
     }
 
@@ -49,12 +53,14 @@ internal static class SignIn
         app.MapPost("/sign-in", SignInAsync).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
         app.MapPost("/sign-out", async (HttpContext http) =>
         {
+            // The session ends, not only its cookie.
+            if (Sessions.UserIdOf(http.User) is { } user && Sessions.IdOf(http.User) is { } session) await http.RequestServices.GetRequiredService<ISender>().Send(new EndSessions(user, Only: session), http.RequestAborted);
             await http.SignOutAsync(Scheme);
             return SeeOther("/sign-in");
         }).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
         app.MapGet("/api/v1/session", (HttpContext http) => TypedResults.Ok(new SessionShown(http.User.FindFirstValue(ApiClaims.Name) ?? "unknown")))
             .RequireAuthorization(Scopes.Read).WithTags("Live").WithName("GetSession").WithSummary("Who this session or key acts as; 401 once it has ended");
-        app.MapGet("/not-allowed", (HttpContext http) => Pages.Message(http, 403, "Not allowed", "Your key may not see this. Sign in with a key of scope read or respond.")).ExcludeFromDescription();
+        app.MapGet("/not-allowed", (HttpContext http) => Pages.Message(http, 403, "Not allowed", "You may not see this. Ask an administrator for a role, or sign in with a key of scope read or respond.")).ExcludeFromDescription();
         // A page that answered a POST has its address, and so has what leads back to that page.
         foreach (var path in (string[])["/sign-out", "/theme"]) app.MapGet(path, () => SeeOther("/")).AllowAnonymous().ExcludeFromDescription();
         app.MapPost("/theme", async (HttpContext http) =>
@@ -81,6 +87,7 @@ internal static class SignIn
         var (name, to) = (form["name"].ToString().Trim(), Local(form["to"]));
         var address = http.Connection.RemoteIpAddress ?? IPAddress.None;
         if (failures.AreTooMany(address)) return Page(http, to, name, "Too many attempts from your address. Wait a minute.", 429);
+        if (form.ContainsKey("email")) return await ByPasswordAsync(http, form["email"].ToString().Trim(), form["password"].ToString(), to, failures, address, cancellationToken);
         if (name.Length > 100) return Page(http, to, null, "A name has at most 100 characters.", 400);
 
         var check = await keys.CheckAsync(form["key"].ToString().Trim(), cancellationToken);
@@ -93,17 +100,47 @@ internal static class SignIn
 
         if (!Scopes.Covers(holder, Scopes.Read)) return Page(http, to, name, "This key may only send alerts. Sign in with a key of scope read or respond.", 403);
 
-        var claims = holder.Claims.Where(c => c.Type == ApiClaims.Scope).ToList();
+        var claims = holder.Claims.Where(c => c.Type is ApiClaims.Scope or ApiClaims.Team).ToList();
         claims.Add(new Claim(ApiClaims.Name, name.Length > 0 ? AlertTextOf(name) : holder.FindFirstValue(ApiClaims.Name) ?? "unknown"));
         claims.Add(new Claim(SessionKey, holder.FindFirstValue(ApiClaims.KeyId)!));
         await http.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(claims, Scheme)), new AuthenticationProperties { IsPersistent = true });
         return SeeOther(to);
     }
 
+    private static async Task<IResult> ByPasswordAsync(HttpContext http, string email, string password, string to, SignInFailures failures, IPAddress address, CancellationToken cancellationToken)
+    {
+        var manager = http.RequestServices.GetRequiredService<SignInManager<User>>();
+        var users = manager.UserManager;
+        var user = email.Length is > 0 and <= 256 && password.Length <= 1000 ? await users.FindByEmailAsync(email) : null;
+        var result = user is null ? SignInResult.Failed : await manager.CheckPasswordSignInAsync(user, password, lockoutOnFailure: true);
+
+        // Somebody who tries addresses must not learn by the time it takes which ones there are.
+        if (user?.PasswordHash is null) users.PasswordHasher.HashPassword(new User { DisplayName = "", CreatedAt = default }, password.Length <= 1000 ? password : "");
+        if (!result.Succeeded || user!.DisabledAt is not null)
+        {
+            failures.Add(address);
+            return Page(http, to, null, "Email and password do not belong together, or there were too many attempts: after five, wait 15 minutes.", 401, email);
+        }
+
+        await EnterAsync(http, user, "password", cancellationToken);
+        return SeeOther(to);
+    }
+
+    /// <summary>Begins a session for somebody who has shown who they are.</summary>
+    public static async Task EnterAsync(HttpContext http, User user, string method, CancellationToken cancellationToken)
+    {
+        var principal = await http.RequestServices.GetRequiredService<Sessions>().BeginAsync(user, method, http, cancellationToken);
+        await http.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(principal.Claims.Where(c => c.Type is Sessions.SessionClaim or ClaimTypes.NameIdentifier or ApiClaims.Name), Scheme)), new AuthenticationProperties { IsPersistent = true });
+    }
+
     private static string AlertTextOf(string name) => Domain.Alerts.AlertText.OneLine(name, 100);
 
-    private static IResult Page(HttpContext http, string? to, string? name, string? problem, int status = 200) =>
-        Pages.Show<SignInPage>(http, status, new() { ["Frame"] = Pages.Frame(http, "Sign in"), ["To"] = Local(to), ["Name"] = name, ["Problem"] = problem });
+    private static IResult Page(HttpContext http, string? to, string? name, string? problem, int status = 200, string? email = null) =>
+        Pages.Show<SignInPage>(http, status, new()
+        {
+            ["Frame"] = Pages.Frame(http, "Sign in"), ["To"] = Local(to), ["Name"] = name, ["Problem"] = problem, ["Email"] = email,
+            ["Provider"] = http.RequestServices.GetRequiredService<IOptions<OidcOptions>>().Value is { Authority: not null } oidc ? oidc.Name : null,
+        });
 
     /// <summary>To the page that is meant for it; but not before a text that was sent along could be copied, for a redirect drops it.</summary>
     private static async Task SendAwayAsync(RedirectContext<CookieAuthenticationOptions> context, int status, string title, string why, string link)
@@ -121,6 +158,19 @@ internal static class SignIn
             && request.Headers["Sec-Fetch-Site"] != "same-origin")
         {
             context.RejectPrincipal();
+            return;
+        }
+
+        if (Sessions.IdOf(context.Principal!) is { } session)
+        {
+            if (await context.HttpContext.RequestServices.GetRequiredService<Sessions>().CheckAsync(session, context.HttpContext.RequestAborted) is { } user)
+            {
+                context.ReplacePrincipal(user);
+                return;
+            }
+
+            context.RejectPrincipal();
+            await context.HttpContext.SignOutAsync(Scheme);
             return;
         }
 

@@ -20,6 +20,8 @@ internal static class UiModule
         });
         services.AddScoped<PageData>();
         services.AddSignIn();
+        services.AddPasskeys();
+        builder.AddOidc();
         services.AddLive();
     }
 
@@ -28,7 +30,12 @@ internal static class UiModule
         app.UseResponseCompression();
         app.MapAssets();
         app.MapSignIn();
+        app.MapOidc();
+        app.MapPasskeys();
+        app.MapAccount();
         app.MapIncidentPages();
+        app.MapSilencePages();
+        app.MapOnCallPages();
         app.MapMailLinks();
         app.MapAccountLinkPages();
         app.MapLive();

@@ -22,6 +22,13 @@ internal static class Words
         static string Text(long count, string unit) => string.Create(CultureInfo.InvariantCulture, $"{count} {unit} ago");
     }
 
+    /// <summary>Time that is left, as a clock shows it: <c>4:30</c>, <c>1:04:30</c>.</summary>
+    public static string Left(Duration time)
+    {
+        var left = Duration.Max(time, Duration.Zero);
+        return left.ToString(left.TotalHours >= 1 ? "H:mm:ss" : "M:ss", CultureInfo.InvariantCulture);
+    }
+
     public static string Capital(string word) => word.Length == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..];
 
     public static string Firing(int count) => count == 0 ? "no alert firing" : count == 1 ? "1 alert firing" : string.Create(CultureInfo.InvariantCulture, $"{count} alerts firing");

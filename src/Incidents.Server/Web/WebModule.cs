@@ -39,6 +39,7 @@ internal static class WebModule
         services.AddHttpContextAccessor();
         services.AddScoped<IActor, RequestActor>();
         services.AddScoped<IAuditLog, AuditLog>();
+        services.AddUsers();
 
         services.AddSingleton<IdempotencyStore>();
         services.AddHostedService<IdempotencyPurge>();
@@ -71,6 +72,7 @@ internal static class WebModule
         app.MapMetrics();
         app.MapApiDescription();
         app.MapApiKeys();
+        app.MapUsers();
         app.MapAudit();
     }
 

@@ -13,6 +13,10 @@
     if (t.textContent !== text) t.textContent = text;
   });
 
+  // What is left until something happens by itself.
+  const left = s => (s >= 3600 ? Math.floor(s / 3600) + ':' + String(Math.floor(s / 60) % 60).padStart(2, '0') : Math.floor(s / 60)) + ':' + String(s % 60).padStart(2, '0');
+  setInterval(() => document.querySelectorAll('time[data-until]').forEach(t => t.textContent = left(Math.max(0, Math.floor((new Date(t.dateTime) - Date.now()) / 1000)))), 1000);
+
   const count = () => {
     const strip = document.getElementById('strip');
     if (!strip) return;

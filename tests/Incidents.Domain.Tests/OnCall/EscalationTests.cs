@@ -130,6 +130,45 @@ public sealed class EscalationTests
     }
 
     [Test]
+    public void A_step_whose_people_cannot_be_told_does_not_wait()
+    {
+        var fired = Pass(Three(), 0, 5).After;
+
+        Assert.That(fired.StepFailed(0, 0, 0, "nobody", At(6)).After, Is.SameAs(fired), "that step is over");
+        Assert.That(Pass(fired.StepFailed(0, 0, 1, "nobody", At(6)).After, 6, 6).Log, Is.EqualTo(["6 cy"]));
+    }
+
+    [Test]
+    public void What_is_held_keeps_what_was_left_and_cannot_be_forgotten()
+    {
+        var held = Pass(Three(), 0, 0).After.Hold("hidden", At(2)).After;
+
+        Assert.That((held.Status, held.Remaining, held.DueAt), Is.EqualTo((EscalationStatus.Held, Duration.FromMinutes(3), At(3))));
+        Assert.That(held.Hold("hidden", At(3)).After.Remaining, Is.EqualTo(Duration.FromMinutes(3)), "held again");
+        Assert.That(Pass(held.Release(At(10)).After, 10, 13).Log, Is.EqualTo(["13 bo"]));
+        Assert.That(Pass(held.Acknowledge("Ana", At(4)).After.Unacknowledge("Ana", At(5)).After, 5, 8).Log, Is.EqualTo(["8 bo"]));
+    }
+
+    [Test]
+    public void Each_beginning_has_a_key_of_its_own()
+    {
+        var ended = Pass(Three(), 0, 30).After;
+
+        Assert.That(ended.EscalateNow("Ana", At(31)).After.Run, Is.EqualTo(1));
+        Assert.That(ended.Acknowledge("Ana", At(31)).After.Unacknowledge("Ana", At(32)).After.Run, Is.EqualTo(1));
+        Assert.That(Escalation.Start(ended.Policy, At(40), ended).Run, Is.EqualTo(1));
+        Assert.That(Pass(Three(), 0, 0).After.EscalateNow("Ana", At(1)).After.Run, Is.Zero);
+    }
+
+    [Test]
+    public void Only_the_first_step_of_a_new_escalation_begins_with_the_incident()
+    {
+        Assert.That(Three().BeginsWithIncident, Is.True);
+        Assert.That(Pass(Three(), 0, 0).After.BeginsWithIncident, Is.False);
+        Assert.That(Pass(Three(), 0, 30).After.EscalateNow("Ana", At(31)).After.BeginsWithIncident, Is.False);
+    }
+
+    [Test]
     public void A_stopped_escalation_never_fires_again()
     {
         var stopped = Pass(Three(), 0, 0).After.Stop("resolved by Ana", At(1)).After;

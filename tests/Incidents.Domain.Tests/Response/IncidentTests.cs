@@ -164,9 +164,34 @@ internal sealed class IncidentTests
     }
 
     [Test]
+    public void Calling_the_next_step_gives_it_back_and_leaves_severity_and_receivers()
+    {
+        var incident = Open();
+        incident.Acknowledge(Ana, Start);
+        var before = (incident.Severity, incident.Receivers);
+
+        Assert.That(incident.CallNext(Ana, "needs a network person", Start), Is.EqualTo(new IncidentOutcome.Changed(Occasion.NextStep)));
+        Assert.That((incident.State, incident.AcknowledgedBy, (incident.Severity, incident.Receivers)), Is.EqualTo((IncidentState.Triggered, (string?)null, before)));
+        incident.Resolve(Ana, null, VerifyAfter, Start);
+        Assert.That(incident.CallNext(Ana, null, Start), Is.InstanceOf<IncidentOutcome.Impossible>());
+    }
+
+    [Test]
+    public void An_acknowledgement_that_ran_out_says_whose_it_was()
+    {
+        var incident = Open();
+        Assert.That(incident.TimeOutAcknowledgement(Start), Is.Null, "nobody has it");
+        incident.Acknowledge(Ana, Start);
+        incident.TakeEntries();
+
+        Assert.That((incident.TimeOutAcknowledgement(Start), incident.State), Is.EqualTo((Occasion.AckTimedOut, IncidentState.Triggered)));
+        Assert.That(incident.TakeEntries().Single().Text, Does.Contain("Acknowledged by Ana"));
+    }
+
+    [Test]
     public void The_weightiest_occasion_names_the_message()
     {
-        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.Escalated, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.Resolved, Occasion.Unacknowledged, Occasion.Acknowledged, Occasion.Updated];
+        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.NobodyCame, Occasion.Escalated, Occasion.Paged, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.QuietEnded, Occasion.AckTimedOut, Occasion.Resolved, Occasion.Unacknowledged, Occasion.NextStep, Occasion.Acknowledged, Occasion.Flapping, Occasion.Quieted, Occasion.Updated];
         Assert.That(all.Select(Occasion.Weight), Is.EqualTo(Enumerable.Range(0, all.Length)));
         Assert.That(Occasion.Weightier(Occasion.Updated, Occasion.SeverityRaised), Is.EqualTo(Occasion.SeverityRaised));
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Deque.AxeCore.Commons;
@@ -315,6 +316,8 @@ public sealed class PageTests
         await _host.DoAsync(over, "resolve", new { resolution = "Waited for the index." });
         await Eventually.IsAsync(async () => (await _host.GetAsync("/api/v1/post-mortems"))["items"]!.AsArray().Count(p => p!["status"]!.GetValue<string>() == "draft"), Is.EqualTo(1), "the draft is written");
         var alert = (await _host.GetAsync("/api/v1/alerts"))["items"]![0]!["id"]!.GetValue<long>();
+        using var silenced = await _host.Api.PostAsJsonAsync("/api/v1/silences", new { matchers = new[] { "service=\"orders\"" }, minutes = 60, reason = "The disk is being replaced." });
+        silenced.EnsureSuccessStatusCode();
         await using var empty = await UiHost.StartAsync();
         var shots = Environment.GetEnvironmentVariable("INCIDENTS_SHOTS");
 
@@ -330,6 +333,7 @@ public sealed class PageTests
                 await CheckAsync(page, "/", $"list-{theme}-{width}");
                 await CheckAsync(page, $"/i/{number}", $"incident-{theme}-{width}");
                 await CheckAsync(page, $"/alerts/{alert}", $"alert-{theme}-{width}");
+                await CheckAsync(page, "/silences", $"silences-{theme}-{width}");
                 await CheckAsync(page, $"/i/{over}/post-mortem", $"post-mortem-{theme}-{width}");
 
                 await using var none = await Browser.NewContextAsync(empty, width, theme: theme);

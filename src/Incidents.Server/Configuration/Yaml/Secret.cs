@@ -53,7 +53,7 @@ internal static partial class Secret
         private static string? FromFile(string name, YamlScalar scalar, YamlReading reading)
         {
             var path = Path.GetFullPath(name, reading.Directory);
-            reading.SecretFiles.Add(path);
+            reading.ReferredFiles.Add(path);
             try
             {
                 return File.Exists(path) ? File.ReadAllText(path) : null;

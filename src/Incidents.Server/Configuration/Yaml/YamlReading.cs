@@ -17,8 +17,8 @@ internal sealed partial class YamlReading(string file, string text, string direc
 
     public int ProblemCount => _problems.Count;
 
-    /// <summary>Full paths of the secret files that were referred to, found or not.</summary>
-    public List<string> SecretFiles { get; } = [];
+    /// <summary>Full paths of the files with secrets and calendars that were referred to, found or not.</summary>
+    public List<string> ReferredFiles { get; } = [];
 
     public bool HasErrors => _problems.Exists(p => !p.IsWarning);
 

@@ -332,8 +332,12 @@ internal static class EmailLayout
     {
         Occasion.Reopened => " again (reopened)",
         Occasion.Escalated => ", escalated",
+        Occasion.Paged => ", and you are paged",
+        Occasion.NobodyCame => ", and nobody has acknowledged",
+        Occasion.AckTimedOut => " again (acknowledged too long ago)",
         Occasion.SeverityRaised => ", severity raised",
         Occasion.SnoozeEnded => " again (its snooze ended)",
+        Occasion.QuietEnded => " (it was hidden until now)",
         _ => "",
     };
 

@@ -146,7 +146,7 @@ internal static class SlackLayout
         if (notification.WhatWasDone is { } done) Add("Auto-remediation: " + done);
         if (notification.ManualReviewRequired) Add("Manual review required");
         if (notification.LikelyCause is { } cause) Add("Probable: " + cause);
-        if (MessageText.HttpUrl(notification.RunbookUrl) is null) Add("No runbook: add annotation runbook_url");
+        if (MessageText.HttpUrl(notification.RunbookUrl) is null && notification is not { IncidentNumber: null, Alerts.IsEmpty: true }) Add("No runbook: add annotation runbook_url");
         return elements;
 
         void Add(string text)

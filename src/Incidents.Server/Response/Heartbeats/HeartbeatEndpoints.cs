@@ -34,13 +34,17 @@ internal static class HeartbeatEndpoints
             .WithProblem(409, "heartbeat_exists", "There is a heartbeat of this name.");
         heartbeats.MapPost("{name}", async (string name, ISender sender, CancellationToken stop) => Answer(name, await sender.Send(new BeatHeartbeat(name, null), stop)))
             .RequireAuthorization(Scopes.Ingest).WithName("BeatHeartbeat").WithSummary("A job reports that it is alive").Produces<BeatAnswer>().WithNotFoundHeartbeat();
-        heartbeats.MapMethods("{name}/{token}", [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post], async (string name, string token, HttpContext http, ISender sender, CancellationToken stop) =>
-            {
-                // Nobody between may answer in our place.
-                http.Response.Headers.CacheControl = "no-store";
-                return Answer(name, await sender.Send(new BeatHeartbeat(name, token), stop));
-            })
-            .AllowAnonymous().ExcludeFromDescription();
+        foreach (var (method, word) in ((string, string)[])[(HttpMethods.Get, "Get"), (HttpMethods.Head, "Head"), (HttpMethods.Post, "Post")])
+        {
+            heartbeats.MapMethods("{name}/{token}", [method], async (string name, string token, HttpContext http, ISender sender, CancellationToken stop) =>
+                {
+                    // Nobody between may answer in our place.
+                    http.Response.Headers.CacheControl = "no-store";
+                    return Answer(name, await sender.Send(new BeatHeartbeat(name, token), stop));
+                })
+                .AllowAnonymous().WithName($"BeatHeartbeatBy{word}").WithSummary("A job reports that it is alive, by the address that carries its secret").Produces<BeatAnswer>().WithNotFoundHeartbeat();
+        }
+
         heartbeats.MapPost("{name}/token", TokenAsync).RequireAuthorization(Scopes.Admin).WithName("RenewHeartbeatToken").WithSummary("Give a heartbeat a new address; the old one ends at once")
             .WithDescription("The address works with GET, HEAD and POST and without a key: curl it at the end of the job.").Produces<CreatedHeartbeat>().WithNotFoundHeartbeat();
         heartbeats.MapDelete("{name}", async (string name, ISender sender, CancellationToken stop) => await sender.Send(new DeleteHeartbeat(name), stop) switch

@@ -14,6 +14,8 @@ internal sealed class ApiKeyMapping : IEntityTypeConfiguration<ApiKey>
         builder.Property(k => k.Name).HasMaxLength(100);
         builder.Property(k => k.Prefix).HasMaxLength(16);
         builder.Property(k => k.Source).HasMaxLength(100);
+        builder.Property(k => k.Team).HasMaxLength(100);
+        builder.Property(k => k.PreviousPrefix).HasMaxLength(16);
         builder.HasIndex(k => k.Prefix).IsUnique();
     }
 }

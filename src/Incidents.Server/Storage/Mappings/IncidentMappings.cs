@@ -11,12 +11,16 @@ internal sealed class IncidentMapping : IEntityTypeConfiguration<Incident>
         builder.ToTable("incidents").HasKey(i => i.Number);
         builder.Property(i => i.Number).ValueGeneratedNever();
         builder.Ignore(i => i.IsOpen);
+        builder.Ignore(i => i.IsQuiet);
 
         // One open incident per group, whatever replicas race for it.
         builder.HasIndex(i => i.GroupId, "ux_incidents_open_group").IsUnique().HasFilter("state in ('triggered', 'acknowledged')");
         builder.HasIndex(i => new { i.GroupId, i.Number }, "ix_incidents_group");
         builder.HasIndex(i => new { i.State, i.OpenedAt, i.Number });
         builder.HasIndex(i => i.SnoozedUntil).HasFilter("snoozed_until is not null");
+        builder.HasIndex(i => i.QuietRule).HasFilter("quiet_rule is not null");
+        builder.HasIndex(i => i.SettleFlappingAt).HasFilter("settle_flapping_at is not null");
+        builder.HasIndex(i => i.StormNumber).HasFilter("storm_number is not null");
         builder.HasIndex(i => i.VerifyResolveAt).HasFilter("verify_resolve_at is not null");
         builder.HasIndex(i => i.ResolvedAt, "ix_incidents_to_close").HasFilter("state = 'resolved'");
     }
@@ -39,5 +43,7 @@ internal sealed class NoticeMapping : IEntityTypeConfiguration<Notice>
         builder.ToTable("notices").HasKey(n => n.Id);
         builder.Property(n => n.Id).ValueGeneratedNever();
         builder.HasIndex(n => n.GroupId).IsUnique().HasFilter("closed_at is null");
+        builder.HasIndex(n => n.OpenedAt, "ix_notices_of_people").HasFilter("closed_at is null and group_key like '@%'");
+        builder.Ignore(n => n.IsForPerson);
     }
 }

@@ -30,6 +30,7 @@ internal sealed class DeliveryMapping : IEntityTypeConfiguration<DeliveryRow>
         builder.HasIndex(r => r.LeaseUntil, "ix_deliveries_lease").HasFilter("state = 'sending'");
         builder.HasIndex(r => r.FailOverAt, "ix_deliveries_fail_over").HasFilter("fail_over_at is not null");
         builder.HasIndex(r => r.IncidentNumber).HasFilter("incident_number is not null");
+        builder.HasIndex(r => r.NoticeId, "ix_deliveries_to_people").HasFilter("notice_id is not null and receiver like '@%'");
     }
 }
 

@@ -36,7 +36,7 @@ internal static class EventStream
         .Produces(StatusCodes.Status200OK, contentType: "text/event-stream");
 
     private static async Task StreamAsync(
-        HttpContext http, ChangeFeed feed, IServiceScopeFactory scopes, ApiKeyCache keys, IHostApplicationLifetime lifetime, TimeProvider clock,
+        HttpContext http, ChangeFeed feed, IServiceScopeFactory scopes, ApiKeyCache keys, Sessions sessions, IHostApplicationLifetime lifetime, TimeProvider clock,
         [Description("Kinds of timeline entries, separated by commas; all when absent.")] string? types,
         [Description("list or incident: HTML for a page of this server instead of JSON.")] string? render,
         [Description("Number of the incident for render=incident.")] long? incident,
@@ -93,6 +93,7 @@ internal static class EventStream
 
                     // The key may have been revoked since the stream began; whoever comes back without one gets 401.
                     if (SignIn.KeyOf(http.User) is { } key && !(await keys.CheckAsync(key, stop)).Result.Succeeded) return;
+                    if (Sessions.IdOf(http.User) is { } session && (await sessions.CheckAsync(session, stop) is not { } still || !Scopes.Covers(still, Scopes.Read))) return;
                     await WriteAsync(http, null, "beat", "{}", stop);
                     beat = Task.Delay(BeatEvery, clock, stop);
                     continue;

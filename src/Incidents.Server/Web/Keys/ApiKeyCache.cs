@@ -51,7 +51,7 @@ internal sealed partial class ApiKeyCache(NpgsqlDataSource database, TimeProvide
             var now = clock.GetCurrentInstant();
             foreach (var key in _keys.Values)
             {
-                if (key.Id != id || key.ExpiresAt <= now) continue;
+                if (key.Id != id || key.ExpiresAt <= now) continue; // after a rotation two have this id
                 key.Use.At(now);
                 return key.Accepted;
             }
@@ -124,7 +124,11 @@ internal sealed partial class ApiKeyCache(NpgsqlDataSource database, TimeProvide
             var now = clock.GetCurrentInstant();
             var before = _keys;
             var keys = new Dictionary<string, KnownKey>(StringComparer.Ordinal);
-            await using var command = database.CreateCommand("select id, name, prefix, hash, scopes, source, expires_at from api_keys where revoked_at is null and (expires_at is null or expires_at > $1)");
+            await using var command = database.CreateCommand("""
+                select id, name, prefix, hash, scopes, source, expires_at, team from api_keys where revoked_at is null and (expires_at is null or expires_at > $1)
+                union all
+                select id, name, previous_prefix, previous_hash, scopes, source, least(expires_at, previous_until), team from api_keys where revoked_at is null and (expires_at is null or expires_at > $1) and previous_until > $1
+                """);
             command.Parameters.Add(Sql.P(now));
             await using (var reader = await command.ExecuteReaderAsync())
             {
@@ -133,7 +137,7 @@ internal sealed partial class ApiKeyCache(NpgsqlDataSource database, TimeProvide
                     var prefix = reader.GetString(2);
                     keys[prefix] = KnownKey.Of(
                         reader.GetGuid(0), reader.GetString(1), reader.GetFieldValue<byte[]>(3), reader.GetFieldValue<string[]>(4), reader.IsDBNull(5) ? null : reader.GetString(5),
-                        reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6), before.GetValueOrDefault(prefix)?.Use);
+                        reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6), reader.IsDBNull(7) ? null : reader.GetString(7), before.GetValueOrDefault(prefix)?.Use);
                 }
             }
 
@@ -185,9 +189,10 @@ internal sealed partial class ApiKeyCache(NpgsqlDataSource database, TimeProvide
 
     private sealed record KnownKey(Guid Id, byte[] Hash, Instant? ExpiresAt, KeyCheck Accepted, LastUse Use)
     {
-        public static KnownKey Of(Guid id, string name, byte[] hash, string[] scopes, string? source, Instant? expiresAt, LastUse? use)
+        public static KnownKey Of(Guid id, string name, byte[] hash, string[] scopes, string? source, Instant? expiresAt, string? team, LastUse? use)
         {
             List<Claim> claims = [new(ApiClaims.Name, name), new(ApiClaims.KeyId, id.ToString()), .. scopes.Select(s => new Claim(ApiClaims.Scope, s))];
+            if (team is not null) claims.Add(new(ApiClaims.Team, team));
             if (source is not null) claims.Add(new(ApiClaims.Source, source));
             var user = new ClaimsPrincipal(new ClaimsIdentity(claims, AuthSchemes.ApiKey));
             return new(id, hash, expiresAt, new KeyCheck(AuthenticateResult.Success(new AuthenticationTicket(user, AuthSchemes.ApiKey)), IsUnchecked: false), use ?? new LastUse());

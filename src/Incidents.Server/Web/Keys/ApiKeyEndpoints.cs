@@ -20,6 +20,13 @@ internal static class ApiKeyEndpoints
             .WithName("CreateApiKey").WithSummary("Create an API key; the answer shows it once")
             .WithDescription("Not repeatable by Idempotency-Key, because a stored answer would keep the secret. A key created twice is revoked once.");
 
+        keys.MapPost("{id:guid}/rotate", async (Guid id, RotateApiKeyBody? body, ISender sender, CancellationToken cancellationToken) => await sender.Send(new RotateApiKey(id, body?.GraceMinutes), cancellationToken) is { } rotated
+                ? TypedResults.Ok(rotated)
+                : (IResult)ApiProblem.NotFound("api_key_not_found", $"There is no valid API key {id}."))
+            .WithName("RotateApiKey").WithSummary("Give an API key a new secret; the old one stays valid for a while")
+            .WithDescription("Name, scopes, source and team stay. Not repeatable by Idempotency-Key, because a stored answer would keep the secret.")
+            .Produces<CreatedApiKey>().WithProblem(404, "api_key_not_found", "There is no valid API key with this id.");
+
         keys.MapDelete("{id:guid}", async (Guid id, ISender sender, CancellationToken cancellationToken) => await sender.Send(new RevokeApiKey(id), cancellationToken) switch
             {
                 RevokeApiKeyResult.Revoked => Results.NoContent(),

@@ -34,8 +34,8 @@ internal static class BootstrapKey
         await using (var turn = new NpgsqlCommand($"select pg_advisory_xact_lock({LockKey})", connection)) await turn.ExecuteNonQueryAsync(cancellationToken);
 
         await using var create = new NpgsqlCommand("""
-            insert into api_keys (id, name, prefix, hash, scopes, created_at) select $1, 'bootstrap', $2, $3, array[$4], $5
-            where not exists (select from api_keys where case when $6 then prefix = $2 else revoked_at is null and (expires_at is null or expires_at > $5) and $4 = any(scopes) end)
+            insert into api_keys (id, name, prefix, hash, scopes, created_at, retired_prefixes) select $1, 'bootstrap', $2, $3, array[$4], $5, '{}'
+            where not exists (select from api_keys where case when $6 then prefix = $2 or $2 = any(retired_prefixes) else revoked_at is null and (expires_at is null or expires_at > $5) and $4 = any(scopes) end)
             """, connection);
         foreach (var parameter in (NpgsqlParameter[])[Sql.P(Guid.CreateVersion7(now.ToDateTimeOffset())), Sql.P(prefix), Sql.P(hash), Sql.P(Scopes.Admin), Sql.P(now), Sql.P(configured is not null)]) create.Parameters.Add(parameter);
         var isNew = await create.ExecuteNonQueryAsync(cancellationToken) == 1;

@@ -45,6 +45,15 @@ internal static class ApiClaims
 
     /// <summary>The integration this key belongs to; absent when the key names none.</summary>
     public const string Source = "source";
+
+    /// <summary>The team that this key is limited to; absent when it is not.</summary>
+    public const string Team = "team";
+
+    /// <summary>One claim a membership of a person: <c>responder</c> or <c>responder@payments</c>.</summary>
+    public const string Grant = "grant";
+
+    /// <summary>Key of the person in <c>oncall.yaml</c>; absent when the user is tied to nobody.</summary>
+    public const string Person = "person";
 }
 
 internal static class ClaimsPrincipalExtensions

@@ -1,0 +1,111 @@
+using Incidents.Domain.OnCall;
+using Incidents.Domain.Response;
+using Incidents.Server.Alerts;
+using Incidents.Server.Configuration;
+using Incidents.Server.Response;
+using Incidents.Server.Scheduling;
+using Incidents.Server.Storage;
+using NodaTime;
+using Npgsql;
+
+namespace Incidents.Server.OnCall;
+
+/// <summary>
+/// Between opening and telling: the escalation of an incident follows what becomes of it, in the transaction that changes it. What it goes by is fixed when it begins (P6).
+/// Steps fire in <see cref="EscalateDue"/>, the first of them right after the commit.
+/// </summary>
+internal sealed partial class FollowIncidents(EscalationSignal signal, PageSignal pages, ILogger<FollowIncidents> log) : IIngestStage
+{
+    public async ValueTask RunAsync(IngestBatch batch, CancellationToken cancellationToken)
+    {
+        // Nothing to begin, and what has begun under an earlier configuration looks at its incident before it fires.
+        if (batch.Configuration.OnCall.Policies.Count == 0) return;
+        await AddAsync(batch.Connection, batch.Writes, batch.IncidentChanges, batch.Configuration, batch.Wake, batch.Now, cancellationToken);
+    }
+
+    /// <summary>Adds to <paramref name="writes"/> what these changes mean for the escalations of their incidents.</summary>
+    public async Task AddAsync(
+        NpgsqlConnection connection, NpgsqlBatch writes, IReadOnlyList<IncidentChange> changes, EngineConfiguration configuration, HashSet<WorkSignal> wake, Instant now, CancellationToken cancellationToken)
+    {
+        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Flapping or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
+        if (news.Count == 0) return;
+
+        // What opens has none yet.
+        var known = await EscalationRows.LoadAsync(connection, [.. news.Where(n => n.All(c => c.Occasion != Occasion.Opened)).Select(n => n.Key.Number)], cancellationToken);
+        var snapshots = new Dictionary<(string Policy, string Severity), EscalationSnapshot?>();
+        var (begun, gone, quiet, entries) = (new List<(long, Escalation)>(), new List<(long, Escalation)>(), new List<long>(), new List<TimelineEntry>());
+        foreach (var change in news)
+        {
+            var incident = change.Key;
+            var before = known.GetValueOrDefault(incident.Number);
+            var move = Follow(before, incident, change, Fresh, now);
+            if (move is null || move.After == before) continue;
+
+            (before is null || !ReferenceEquals(move.After.Policy, before.Policy) ? begun : gone).Add((incident.Number, move.After));
+            if (move.After.Status != EscalationStatus.Running || before?.Run != move.After.Run) quiet.Add(incident.Number);
+            entries.AddRange(move.Events.Where(e => IsNews(e, move.After)).Select(e => new TimelineEntry(incident.Number, now, e.Kind, e.Text, Actor.Engine)));
+            if (move.After.IsDue(now)) wake.Add(signal);
+
+            EscalationSnapshot? Fresh() => Select(incident, entries);
+        }
+
+        EscalationRows.Insert(writes, begun);
+        EscalationRows.Update(writes, gone);
+        PageRows.Stop(writes, [.. quiet.Where(known.ContainsKey)], now);
+        if (quiet.Count > 0) wake.Add(pages);
+        IncidentRows.AppendEntries(writes, entries);
+
+        EscalationSnapshot? Select(Incident incident, List<TimelineEntry> entries)
+        {
+            if (incident.EscalationPolicy is not { Length: > 0 } key) return null;
+            if (!snapshots.TryGetValue((key, incident.Severity), out var snapshot))
+                snapshots[(key, incident.Severity)] = snapshot = configuration.OnCall.Policies.TryGetValue(key, out var policy) ? policy.Select(incident.Severity, now) : null;
+            if (snapshot is not null) return snapshot;
+
+            LogNoSteps(incident.Number, key, incident.Severity);
+            var why = configuration.OnCall.Policies.ContainsKey(key) ? $"has no steps for severity {incident.Severity} at this hour" : "is not in the configuration";
+            entries.Add(new TimelineEntry(incident.Number, now, EscalationEventKind.RoundReachedNobody, $"Escalation policy \"{key}\" {why}: nobody is called if nobody acknowledges.", Actor.Engine));
+            return null;
+        }
+    }
+
+    /// <summary>What the escalation is after these changes; null when there is none.</summary>
+    private static EscalationMove? Follow(Escalation? before, Incident incident, IEnumerable<IncidentChange> changes, Func<EscalationSnapshot?> fresh, Instant now)
+    {
+        var by = changes.Select(c => c.By?.Name).LastOrDefault(n => n is not null) ?? incident.AcknowledgedBy ?? incident.ResolvedBy ?? "the engine";
+        if (!incident.IsOpen) return before?.Stop(incident.State == IncidentState.Resolved ? $"resolved by {incident.ResolvedBy}" : "the incident is closed", now);
+
+        var occasions = changes.Select(c => c.Occasion).ToHashSet(StringComparer.Ordinal);
+        var begins = occasions.Contains(Occasion.Opened) || occasions.Contains(Occasion.Reopened);
+        var mayChange = begins || ((occasions.Contains(Occasion.SeverityRaised) || occasions.Contains(Occasion.Escalated)) && (before is null || before.Policy.Severity != incident.Severity || before.Policy.Policy != incident.EscalationPolicy));
+        var at = before;
+        var events = new List<EscalationEvent>();
+        if (mayChange && fresh() is { } snapshot && (begins || before is null || before.Status == EscalationStatus.Stopped || !IsSame(before.Policy, snapshot))) at = Escalation.Start(snapshot, now, before);
+        else if (begins) return before?.Stop("nothing is configured for it any more", now);
+
+        if (at is null) return null;
+        if (occasions.Contains(Occasion.NextStep)) Take(at.EscalateNow(by, now));
+        if (incident.State == IncidentState.Acknowledged)
+            Take(incident.SnoozedUntil is { } until ? at.Snooze(by, until, now) : at.Acknowledge(incident.AcknowledgedBy ?? by, now));
+        else if (incident.IsQuiet && occasions.Contains(Occasion.Quieted)) Take(at.Hold($"hidden by {incident.QuietBy}", now));
+        else if (!incident.IsQuiet && incident.StormNumber is null && at.Status == EscalationStatus.Held) Take(at.Release(now));
+        else if (at.Status == EscalationStatus.Snoozed && occasions.Contains(Occasion.SnoozeEnded)) Take((at with { DueAt = now }).Pass(now));
+        else if (at.Status is EscalationStatus.Acknowledged or EscalationStatus.Snoozed) Take(at.Unacknowledge(by, now));
+        return new EscalationMove(at, [.. events]);
+
+        void Take(EscalationMove move)
+        {
+            at = move.After;
+            events.AddRange(move.Events);
+        }
+    }
+
+    private static bool IsSame(EscalationSnapshot a, EscalationSnapshot b) => a.Policy == b.Policy && a.Variant == b.Variant;
+
+    /// <summary>The incident's own entry says already who did what; worth a line is only what follows from it by itself.</summary>
+    private static bool IsNews(EscalationEvent said, Escalation after) =>
+        said.Kind is EscalationEventKind.Resumed or EscalationEventKind.SnoozeEnded || (said.Kind == EscalationEventKind.Acknowledged && after.DueAt is not null);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Escalation policy {Policy} has no steps for incident {IncidentNumber} of severity {Severity}")]
+    private partial void LogNoSteps(long incidentNumber, string policy, string severity);
+}

@@ -1,0 +1,171 @@
+using Incidents.Domain.Routing;
+using Incidents.Server.Routing;
+using Incidents.Server.Scheduling;
+using Incidents.Server.Storage;
+using Microsoft.Extensions.Options;
+using NodaTime;
+using NodaTime.Extensions;
+using Npgsql;
+
+namespace Incidents.Server.Response;
+
+/// <summary>Silences, and maintenance windows that do not recur: Alertmanager knows no others.</summary>
+internal sealed class MirrorPolicy(IOptionsMonitor<AlertmanagerOptions> options) : IMirrorPolicy
+{
+    public bool IsOn => options.CurrentValue is { MirrorSilences: true, Url: not null };
+
+    public bool Covers(SilenceRow silence) => IsOn && silence.Windows is null;
+}
+
+/// <summary>
+/// Tells Alertmanager of silences, and reads back those it has and what each hides there. What is to be told is a due time on the silence's row: claimed before Alertmanager is asked, recorded after,
+/// so that a crash between the two repeats it; the mark in the comment finds what was made before the crash.
+/// </summary>
+internal sealed partial class MirrorSilences(
+    NpgsqlDataSource database, IAlertmanagerSilences alertmanager, MirrorPolicy policy, MuteSignal mutes, MirrorSignal signal, WorkerHealth health, TimeProvider clock, ILogger<MirrorSilences> log)
+    : Worker("mirror-silences", signal, TimeSpan.FromSeconds(5), health, clock, log)
+{
+    private const int MostPerRun = 50;
+    private static readonly Duration Lease = Duration.FromMinutes(1);
+    private static readonly Duration ReadEvery = Duration.FromSeconds(10);
+    private Instant _nextReading = Instant.MinValue;
+
+    protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
+    {
+        if (!policy.IsOn) return false;
+        var now = Clock.GetCurrentInstant();
+        var due = await ClaimAsync(now, cancellationToken);
+        foreach (var silence in due) await TellAsync(silence, now, cancellationToken);
+        if (due.Count > 0 || now >= _nextReading)
+        {
+            await ReadBackAsync(now, cancellationToken);
+            _nextReading = now + ReadEvery;
+        }
+
+        return due.Count == MostPerRun;
+    }
+
+    /// <summary>What Alertmanager is told and people read there.</summary>
+    private static string CommentOf(Silence silence) => $"{silence.Reason} {MarkOf(silence)}";
+
+    private static string MarkOf(Silence silence) => $"[incidents {silence.Rule}]";
+
+    private async Task<List<SilenceRow>> ClaimAsync(Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("""
+            update silences s set mirror_due_at = $2 where id in (select id from silences where mirror_due_at <= $1 order by mirror_due_at limit $3 for update skip locked)
+            returning id, kind, matchers, owner, reason, starts_at, ends_at, ended_at, revision, upstream_id, mirror_attempts
+            """);
+        command.Parameters.Add(Sql.P(now));
+        command.Parameters.Add(Sql.P(now + Lease));
+        command.Parameters.Add(Sql.P(MostPerRun));
+        var rows = new List<SilenceRow>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add(new SilenceRow
+            {
+                Id = reader.GetInt64(0),
+                Kind = reader.GetString(1),
+                Matchers = reader.GetFieldValue<string[]>(2),
+                Owner = reader.GetString(3),
+                Reason = reader.GetString(4),
+                StartsAt = reader.GetFieldValue<Instant>(5),
+                EndsAt = reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6),
+                EndedAt = reader.IsDBNull(7) ? null : reader.GetFieldValue<Instant>(7),
+                Revision = reader.GetInt64(8),
+                UpstreamId = reader.IsDBNull(9) ? null : reader.GetString(9),
+                MirrorAttempts = reader.GetInt32(10),
+            });
+        }
+
+        return rows;
+    }
+
+    private async Task TellAsync(SilenceRow row, Instant now, CancellationToken cancellationToken)
+    {
+        var silence = row.ToRule();
+        var isOver = row.StateAt(now) == "ended";
+        var id = row.UpstreamId;
+        if (id is null)
+        {
+            var (known, why) = await alertmanager.ListAsync(cancellationToken);
+            if (known is null)
+            {
+                await RecordAsync(row, new UpstreamAnswer(null, why), isOver, now, cancellationToken);
+                return;
+            }
+
+            id = known.FirstOrDefault(k => !k.IsExpired && k.Comment.EndsWith(MarkOf(silence), StringComparison.Ordinal))?.Id;
+        }
+
+        var answer = !isOver ? await alertmanager.SetAsync(id, silence, CommentOf(silence), cancellationToken) : id is null ? new UpstreamAnswer(null, null) : await alertmanager.ExpireAsync(id, cancellationToken);
+        await RecordAsync(row, answer, isOver, now, cancellationToken);
+    }
+
+    private async Task RecordAsync(SilenceRow row, UpstreamAnswer answer, bool isOver, Instant now, CancellationToken cancellationToken)
+    {
+        var attempts = answer.Problem is null ? 0 : row.MirrorAttempts + 1;
+        var (state, dueAt) = answer.Problem is null ? (isOver ? MirrorState.Ended : MirrorState.Mirrored, (Instant?)null)
+            : answer.MayRetry ? (MirrorState.Pending, now + Duration.FromSeconds(Math.Min(300, 5 * Math.Pow(2, Math.Min(attempts, 6)))))
+            : (MirrorState.Refused, null);
+
+        // Changed meanwhile: only the id is news, and the change stays due.
+        await using var command = database.CreateCommand("""
+            update silences set upstream_id = coalesce($2, upstream_id), mirror_state = case when revision = $3 then $4 else mirror_state end, mirror_due_at = case when revision = $3 then $5 else mirror_due_at end,
+              mirror_attempts = case when revision = $3 then $6 else mirror_attempts end, mirror_detail = $7 where id = $1
+            """);
+        command.Parameters.Add(Sql.P(row.Id));
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)answer.Id ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(Sql.P(row.Revision));
+        command.Parameters.Add(Sql.P(state));
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)dueAt ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.TimestampTz });
+        command.Parameters.Add(Sql.P(attempts));
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)answer.Problem ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        if (answer.Problem is null) LogTold(row.Id, state, answer.Id ?? "");
+        else LogNotTold(row.Id, answer.Problem);
+    }
+
+    private async Task ReadBackAsync(Instant now, CancellationToken cancellationToken)
+    {
+        var (silences, _) = await alertmanager.ListAsync(cancellationToken);
+        var hidden = silences is null ? null : await alertmanager.HiddenAsync(cancellationToken);
+        if (silences is null || hidden is null) return;
+
+        var kept = silences.Where(s => !s.IsExpired).ToList();
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var writes = new NpgsqlBatch(connection);
+        writes.Add("select pg_advisory_xact_lock($1)", Sql.P(LockKey));
+        writes.Add("delete from upstream_silences");
+        writes.Add("""
+            insert into upstream_silences (id, matchers, owner, comment, starts_at, ends_at, hidden, read_at)
+            select id, string_to_array(matchers, E'\x1f'), owner, comment, starts_at, ends_at, string_to_array(hidden, E'\x1f'), $8
+            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[]) r(id, matchers, owner, comment, starts_at, ends_at, hidden)
+            """,
+            Sql.Column(kept, k => k.Id), Sql.Column(kept, k => Sql.Pack(k.Matchers)), Sql.Column(kept, k => k.Owner), Sql.Column(kept, k => k.Comment), Sql.Column(kept, k => k.StartsAt), Sql.Column(kept, k => k.EndsAt),
+            Sql.Column(kept, k => Sql.Pack(hidden[k.Id])), Sql.P(now));
+
+        // Somebody ended it there, before its time: it is over here, too, and what still fires pages. One that is simply not there any more (a new Alertmanager) is told again.
+        writes.Add("""
+            update silences set ended_at = $2, ended_by = 'Alertmanager', revision = revision + 1, mirror_state = 'ended'
+            where upstream_id = any ($1) and mirror_state = 'mirrored' and mirror_due_at is null and ended_at is null and ends_at > $2
+            """, Sql.P(silences.Where(s => s.IsExpired).Select(s => s.Id).ToArray()), Sql.P(now));
+        writes.Add("""
+            update silences set mirror_state = 'pending', mirror_due_at = $2, upstream_id = null
+            where mirror_state = 'mirrored' and mirror_due_at is null and ended_at is null and ends_at > $2 and not upstream_id = any ($1)
+            """, Sql.P(silences.Select(s => s.Id).ToArray()), Sql.P(now));
+        await writes.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        mutes.Raise();
+    }
+
+    private const long LockKey = 0x1AC1_0E47_A15E;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Silence {SilenceId} is {State} in Alertmanager as {UpstreamId}")]
+    private partial void LogTold(long silenceId, string state, string upstreamId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Silence {SilenceId} was not taken by Alertmanager: {Reason}")]
+    private partial void LogNotTold(long silenceId, string reason);
+}
