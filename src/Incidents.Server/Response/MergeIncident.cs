@@ -27,7 +27,7 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
         if (command.IfRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
-        switch (incident.MergeInto(target, work.By, now))
+        switch (incident.MergeInto(target, work.By, now, out var told))
         {
             case IncidentOutcome.AlreadySo(var detail):
                 return new IncidentAnswer.Is(incident, false, detail);
@@ -36,7 +36,7 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
             case IncidentOutcome.Changed(var occasion, var warning):
                 await db.Database.ExecuteSqlAsync($"update alerts set incident_number = {target.Number} where incident_number = {incident.Number}", cancellationToken);
                 audit.Add("incident.merge", $"INC-{incident.Number}");
-                await work.SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id), new IncidentChange(target, Occasion.Updated, Activity.Current?.Id)], transaction, now, cancellationToken);
+                await work.SaveAsync([new IncidentChange(incident, occasion, Activity.Current?.Id), new IncidentChange(target, told, Activity.Current?.Id)], transaction, now, cancellationToken);
                 return new IncidentAnswer.Is(incident, true, warning);
             default:
                 throw new UnreachableException();

@@ -102,7 +102,7 @@ internal sealed class ReleaseMuted(
 
         var decisions = page.ConvertAll(p => current.Routing.Match(p.Labels, now));
         var mutings = await muter.FindAsync(connection, current, [.. page.Select((p, i) => new MuteCandidate(p.Id, p.Labels, decisions[i], p.Since))], now, cancellationToken);
-        await ReleaseAsync(connection, current, [.. page.Where((_, i) => mutings[i] is null)], now, cancellationToken);
+        await ReleaseAsync(connection, current, [.. page.Where((p, i) => mutings[i] is null && incidents.MayRelease(p.Rule, current, now))], now, cancellationToken);
         await HandOverAsync(connection, [.. page.Zip(mutings, decisions).Where(p => p.Second is { } by && by != new Muting(p.First.Rule ?? "", p.First.Reason ?? "", p.First.Until)).Select(p => new Handed(p.First, p.Second!, p.Third.OpensIncident))], now, cancellationToken);
         return page.Count == MostPerPage ? page[^1].Id : null;
     }
