@@ -326,6 +326,7 @@ public sealed class Incident
         }
 
         ToTriggered();
+        if (!IsQuiet) StormNumber = null;
         Reopened++;
         Note(now, EntryKind.Reopened, $"Reopened: resolved by {ResolvedBy}, but {Alerts(FiringAlerts)} still firing when it was verified.", Actor.Engine);
         return Occasion.Reopened;
@@ -351,6 +352,7 @@ public sealed class Incident
         if (State != IncidentState.Acknowledged) return Over("unacknowledged");
 
         ToTriggered();
+        StormNumber = null;
         Note(now, EntryKind.Unacknowledged, $"Given back {by.InWords}.", by);
         return new IncidentOutcome.Changed(Occasion.Unacknowledged);
     }
@@ -415,6 +417,7 @@ public sealed class Incident
         }
 
         ToTriggered();
+        if (!IsQuiet) StormNumber = null;
         Note(now, EntryKind.SnoozeEnded, "The snooze ended; it needs somebody again.", Actor.Engine);
         return Occasion.SnoozeEnded;
     }
@@ -501,8 +504,16 @@ public sealed class Incident
     }
 
     /// <summary>Closes this one; its alerts, and those of its group still to come, belong to <paramref name="target"/>.</summary>
-    public IncidentOutcome MergeInto(Incident target, Actor by, Instant now)
+    public IncidentOutcome MergeInto(Incident target, Actor by, Instant now) => MergeInto(target, by, now, out _);
+
+    /// <inheritdoc cref="MergeInto(Incident, Actor, Instant)"/>
+    /// <param name="target">The other.</param>
+    /// <param name="by">Who.</param>
+    /// <param name="now">When.</param>
+    /// <param name="told">What to announce of <paramref name="target"/>: people who heard of this one must not lose it because the other was worth less, or was told of in a storm.</param>
+    public IncidentOutcome MergeInto(Incident target, Actor by, Instant now, out string told)
     {
+        told = Occasion.Updated;
         if (MergedInto == target.Number) return new IncidentOutcome.AlreadySo($"Already merged into INC-{target.Number}.");
         if (target.Number == Number) return new IncidentOutcome.Impossible("An incident cannot be merged into itself.");
         if (!IsOpen) return Over("merged");
@@ -511,8 +522,12 @@ public sealed class Incident
         target.FiringAlerts += FiringAlerts;
         target.TotalAlerts += TotalAlerts;
         target.Since = Instant.Min(target.Since, Since);
-        if (Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity) || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
-        target.Severity = Routing.Severity.Worse(target.Severity, Severity);
+        var raises = Routing.Severity.Rank(Severity) > Routing.Severity.Rank(target.Severity);
+        var leavesStorm = target.StormNumber is not null && (raises || StormNumber is null);
+        if (raises || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
+        if (raises) target.Severity = Severity;
+        if (leavesStorm) target.StormNumber = null;
+        told = raises ? Occasion.SeverityRaised : leavesStorm && target.State == IncidentState.Triggered ? Occasion.QuietEnded : Occasion.Updated;
         target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one {by.InWords}.", by);
 
@@ -573,6 +588,14 @@ public sealed class Incident
         Note(now, EntryKind.Storm, $"Opened in a storm: INC-{storm} tells of it, and of the others, in one message.", Actor.Engine);
     }
 
+    /// <summary>The incident of its storm speaks for it no more: it pages once if nobody has it.</summary>
+    public string LeaveStorm(Instant now)
+    {
+        Note(now, EntryKind.Storm, $"INC-{StormNumber}, which spoke for it, was closed: it speaks for itself from now on.", Actor.Engine);
+        StormNumber = null;
+        return State == IncidentState.Triggered ? Occasion.QuietEnded : Occasion.Updated;
+    }
+
     /// <summary>For the incident of a storm: it speaks to these, too.</summary>
     public string Widen(IEnumerable<string> receivers, string text, Instant now)
     {
@@ -585,7 +608,9 @@ public sealed class Incident
     {
         Note(now, EntryKind.HiddenEnded, $"It was hidden by {QuietBy}; {why}.", Actor.Engine);
         EndQuietSilently();
-        return State == IncidentState.Triggered && FiringAlerts > 0 ? Occasion.QuietEnded : Occasion.Updated;
+        if (State != IncidentState.Triggered || FiringAlerts == 0) return Occasion.Updated;
+        StormNumber = null;
+        return Occasion.QuietEnded;
     }
 
     private void EndQuietSilently() => (QuietRule, QuietBy, QuietSince) = (null, null, null);

@@ -74,7 +74,7 @@ public sealed class RoutingTree
             OpensIncident = decider.OpensIncident[severity],
             MutedBy = isMuted ? walk.MutedBy : null,
             MutedRule = isMuted ? walk.MutedRule : null,
-            NotifyAfter = decider.NotifyAfter[severity],
+            NotifyAfter = walk.NotifyAfter ?? decider.NotifyAfter[severity],
             RouteId = decider.Id,
             EscalationPolicy = decider.EscalationPolicy[severity],
             Playbooks = decider.Playbooks[severity],
@@ -131,6 +131,9 @@ public sealed class RoutingTree
         public Node? FirstMuted;
         public string? MutedBy;
         public string? MutedRule;
+
+        /// <summary>The least of all routes that handle it: a route that waits must not hold back one that does not.</summary>
+        public Duration? NotifyAfter;
         public ImmutableArray<string> Receivers = [];
         public ImmutableArray<string> Path = [];
 
@@ -146,6 +149,7 @@ public sealed class RoutingTree
             }
 
             if (Decider is null || (!Decider.OpensIncident[severity] && node.OpensIncident[severity])) Decider = node;
+            NotifyAfter = NotifyAfter is { } least ? Duration.Min(least, node.NotifyAfter[severity]) : node.NotifyAfter[severity];
             var receivers = node.Receivers[severity];
             Receivers = Receivers.IsEmpty ? receivers : Receivers.AddRange(receivers.Except(Receivers));
         }

@@ -93,6 +93,9 @@ public sealed record Silence
         : matchers.All(m => m.MatchesValue("")) ? "Every matcher also matches an alert without the label, so it would hide nearly everything; at least one must ask for a value."
         : null;
 
+    /// <summary>Whether somebody can mean this time; what lies far outside cannot be counted with.</summary>
+    public static bool IsSound(Instant time) => time >= NodaConstants.UnixEpoch && time < Instant.FromUtc(2200, 1, 1, 0, 0);
+
     /// <summary>Null when the times are sound; otherwise what is wrong.</summary>
     /// <param name="kind">One of <see cref="SilenceKind"/>.</param>
     /// <param name="startsAt">From when on.</param>
@@ -101,6 +104,7 @@ public sealed record Silence
     /// <param name="now">The time.</param>
     public static string? ProblemOf(string kind, Instant startsAt, Instant? endsAt, bool recurs, Instant now)
     {
+        if (!IsSound(startsAt) || (endsAt is { } at && !IsSound(at))) return "Its times lie between the years 1970 and 2200.";
         if (recurs && kind != SilenceKind.Maintenance) return "Only a maintenance window recurs.";
         if (endsAt is not { } end) return recurs ? null : "It must end: give ends_at.";
         if (end <= startsAt) return "It ends before it begins.";

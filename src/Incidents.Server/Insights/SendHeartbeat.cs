@@ -44,6 +44,9 @@ internal sealed partial class SendHeartbeat(
     private static readonly Duration FreshAudit = Duration.FromMinutes(3);
     private static readonly Counter<long> Sent = IncidentsMetrics.Meter.CreateCounter<long>("incidents_heartbeats_sent", description: "Heartbeats owed to the switch outside, by result: sent, withheld (something is wrong here), refused (the far side did not take it).");
 
+    /// <summary>At the start the first one goes out as soon as the auditor has looked, so that a restart misses none.</summary>
+    protected override TimeSpan Pause => audit.Latest is null ? TimeSpan.FromSeconds(2) : base.Pause;
+
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         var now = Clock.GetCurrentInstant();

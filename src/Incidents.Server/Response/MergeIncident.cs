@@ -27,8 +27,7 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
         if (command.IfRevision is { } expected && expected != incident.Revision) return new IncidentAnswer.Stale(incident.Revision);
 
         var now = clock.GetCurrentInstant();
-        var severity = target.Severity;
-        switch (incident.MergeInto(target, work.By, now))
+        switch (incident.MergeInto(target, work.By, now, out var told))
         {
             case IncidentOutcome.AlreadySo(var detail):
                 return new IncidentAnswer.Is(incident, false, detail);
@@ -39,7 +38,7 @@ internal sealed class MergeIncidentHandler(IncidentsDbContext db, IncidentWork w
                 audit.Add("incident.merge", $"INC-{incident.Number}");
                 await work.SaveAsync([
                         new IncidentChange(incident, occasion, Activity.Current?.Id) { By = work.By },
-                        new IncidentChange(target, target.Severity == severity ? Occasion.Updated : Occasion.SeverityRaised, Activity.Current?.Id) { By = work.By },
+                        new IncidentChange(target, told, Activity.Current?.Id) { By = work.By },
                     ], transaction, now, cancellationToken);
                 return new IncidentAnswer.Is(incident, true, warning);
             default:

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Incidents.Domain.Routing;
 using Incidents.Server.Routing;
 using Incidents.Server.Scheduling;
@@ -26,7 +27,7 @@ internal sealed partial class MirrorSilences(
     : Worker("mirror-silences", signal, TimeSpan.FromSeconds(5), health, clock, log)
 {
     private const int MostPerRun = 50;
-    private static readonly Duration Lease = Duration.FromMinutes(1);
+    private static readonly Duration Lease = Duration.FromMinutes(2);
     private static readonly Duration ReadEvery = Duration.FromSeconds(10);
     private Instant _nextReading = Instant.MinValue;
 
@@ -34,31 +35,36 @@ internal sealed partial class MirrorSilences(
     {
         if (!policy.IsOn) return false;
         var now = Clock.GetCurrentInstant();
-        var due = await ClaimAsync(now, cancellationToken);
-        foreach (var silence in due) await TellAsync(silence, now, cancellationToken);
-        if (due.Count > 0 || now >= _nextReading)
+
+        // One by one: the lease is longer than the calls that one silence needs.
+        var told = 0;
+        while (told < MostPerRun && await ClaimAsync(now, cancellationToken) is [var silence])
+        {
+            await TellAsync(silence, now, cancellationToken);
+            told++;
+        }
+
+        if (told > 0 || now >= _nextReading)
         {
             await ReadBackAsync(now, cancellationToken);
             _nextReading = now + ReadEvery;
         }
 
-        return due.Count == MostPerRun;
+        return told == MostPerRun;
     }
 
-    /// <summary>What Alertmanager is told and people read there.</summary>
-    private static string CommentOf(Silence silence) => $"{silence.Reason} {MarkOf(silence)}";
-
-    private static string MarkOf(Silence silence) => $"[incidents {silence.Rule}]";
+    /// <summary>Begins the comment that people read there, so that no long reason hides it. With the time of its making: another engine's silence of the same number is another.</summary>
+    private static string MarkOf(SilenceRow row) => string.Create(CultureInfo.InvariantCulture, $"[incidents {row.Kind}/{row.Id} {row.CreatedAt.ToUnixTimeMilliseconds():x}]");
 
     private async Task<List<SilenceRow>> ClaimAsync(Instant now, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("""
             update silences s set mirror_due_at = $2 where id in (select id from silences where mirror_due_at <= $1 order by mirror_due_at limit $3 for update skip locked)
-            returning id, kind, matchers, owner, reason, starts_at, ends_at, ended_at, revision, upstream_id, mirror_attempts
+            returning id, kind, matchers, owner, reason, starts_at, ends_at, ended_at, revision, upstream_id, mirror_attempts, created_at, windows
             """);
         command.Parameters.Add(Sql.P(now));
         command.Parameters.Add(Sql.P(now + Lease));
-        command.Parameters.Add(Sql.P(MostPerRun));
+        command.Parameters.Add(Sql.P(1));
         var rows = new List<SilenceRow>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
@@ -76,6 +82,8 @@ internal sealed partial class MirrorSilences(
                 Revision = reader.GetInt64(8),
                 UpstreamId = reader.IsDBNull(9) ? null : reader.GetString(9),
                 MirrorAttempts = reader.GetInt32(10),
+                CreatedAt = reader.GetFieldValue<Instant>(11),
+                Windows = reader.IsDBNull(12) ? null : reader.GetString(12),
             });
         }
 
@@ -85,21 +93,25 @@ internal sealed partial class MirrorSilences(
     private async Task TellAsync(SilenceRow row, Instant now, CancellationToken cancellationToken)
     {
         var silence = row.ToRule();
-        var isOver = row.StateAt(now) == "ended";
-        var id = row.UpstreamId;
-        if (id is null)
-        {
-            var (known, why) = await alertmanager.ListAsync(cancellationToken);
-            if (known is null)
-            {
-                await RecordAsync(row, new UpstreamAnswer(null, why), isOver, now, cancellationToken);
-                return;
-            }
 
-            id = known.FirstOrDefault(k => !k.IsExpired && k.Comment.EndsWith(MarkOf(silence), StringComparison.Ordinal))?.Id;
+        // Alertmanager knows no windows: what has become one that recurs must not hold there the whole time.
+        var isOver = row.StateAt(now) == "ended" || !policy.Covers(row);
+        var (known, why) = await alertmanager.ListAsync(cancellationToken);
+        if (known is null)
+        {
+            await RecordAsync(row, new UpstreamAnswer(null, why), isOver, now, cancellationToken);
+            return;
         }
 
-        var answer = !isOver ? await alertmanager.SetAsync(id, silence, CommentOf(silence), cancellationToken) : id is null ? new UpstreamAnswer(null, null) : await alertmanager.ExpireAsync(id, cancellationToken);
+        // A crash, or an answer that came too late, may have left more than one there.
+        var ours = known.Where(k => !k.IsExpired && (k.Id == row.UpstreamId || k.Comment.StartsWith(MarkOf(row), StringComparison.Ordinal))).Select(k => k.Id).ToList();
+        var id = row.UpstreamId is { } told && ours.Contains(told) ? told : ours.FirstOrDefault();
+        var answer = isOver ? new UpstreamAnswer(id, null) : await alertmanager.SetAsync(id, silence, $"{MarkOf(row)} {silence.Reason}", cancellationToken);
+        foreach (var other in ours.Where(o => answer.Problem is null && (isOver || o != answer.Id)))
+        {
+            if ((await alertmanager.ExpireAsync(other, cancellationToken)).Problem is { } problem) answer = answer with { Problem = problem };
+        }
+
         await RecordAsync(row, answer, isOver, now, cancellationToken);
     }
 

@@ -102,7 +102,7 @@ internal sealed class ReleaseMuted(
 
         var decisions = page.ConvertAll(p => current.Routing.Match(p.Labels, now));
         var mutings = await muter.FindAsync(connection, current, [.. page.Select((p, i) => new MuteCandidate(p.Id, p.Labels, decisions[i], p.Since))], now, cancellationToken);
-        await ReleaseAsync(connection, current, [.. page.Where((_, i) => mutings[i] is null)], now, cancellationToken);
+        await ReleaseAsync(connection, current, [.. page.Where((p, i) => mutings[i] is null && incidents.MayRelease(p.Rule, current, now))], now, cancellationToken);
         await HandOverAsync(connection, [.. page.Zip(mutings, decisions).Where(p => p.Second is { } by && by != new Muting(p.First.Rule ?? "", p.First.Reason ?? "", p.First.Until)).Select(p => new Handed(p.First, p.Second!, p.Third.OpensIncident))], now, cancellationToken);
         return page.Count == MostPerPage ? page[^1].Id : null;
     }
@@ -144,16 +144,18 @@ internal sealed class ReleaseMuted(
         if (handed.Count == 0) return;
         await using var batch = new NpgsqlBatch(connection);
         batch.Add("""
-            with changed as (
+            with locked as materialized (select id from alerts where id = any($1) order by id for no key update skip locked),
+              changed as (
                 update alerts a set muted_rule = r.rule, outcome_reason = r.reason, muted_until = r.until, muted_since = coalesce(a.muted_since, $5)
-                from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $6::bool[]) r(id, rule, reason, until, would_page)
+                from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $6::bool[]) r(id, rule, reason, until, would_page) join locked l on l.id = r.id
                 where a.id = r.id and a.status = 'firing' and a.outcome = 'suppressed' and a.muted_rule is distinct from r.rule
                 returning a.id, r.rule, r.would_page),
               closed as (update mutings m set ended_at = $5, how = 'other_rule' from changed c where m.alert_id = c.id and m.ended_at is null)
             insert into mutings (rule, alert_id, would_page, began_at) select rule, id, would_page, $5 from changed
             """, Sql.Column(handed, h => h.Alert.Id), Sql.Column(handed, h => h.By.Rule), Sql.Column(handed, h => h.By.Reason), Sql.Column(handed, h => h.By.Until), Sql.P(now), Sql.Column(handed, h => h.WouldPage));
         batch.Add("""
-            update alerts a set outcome_reason = r.reason, muted_until = r.until from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) r(id, rule, reason, until)
+            with locked as materialized (select id from alerts where id = any($1) order by id for no key update skip locked)
+            update alerts a set outcome_reason = r.reason, muted_until = r.until from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) r(id, rule, reason, until) join locked l on l.id = r.id
             where a.id = r.id and a.status = 'firing' and a.outcome = 'suppressed' and a.muted_rule = r.rule and (a.outcome_reason is distinct from r.reason or a.muted_until is distinct from r.until)
             """, Sql.Column(handed, h => h.Alert.Id), Sql.Column(handed, h => h.By.Rule), Sql.Column(handed, h => h.By.Reason), Sql.Column(handed, h => h.By.Until));
         await batch.ExecuteNonQueryAsync(cancellationToken);

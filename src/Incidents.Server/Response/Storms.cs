@@ -11,9 +11,9 @@ namespace Incidents.Server.Response;
 /// </summary>
 internal static class Storms
 {
-    /// <summary>Numbers grow one by one, so that the newest of them show how many opened lately at no cost that grows with the table.</summary>
+    /// <summary>Numbers grow one by one, so that the newest of them show how many opened lately at no cost that grows with the table. The storm is locked against its end: whoever joins it is counted by whoever ends it.</summary>
     public static void Ask(NpgsqlBatch lookUp, StormRules rules, Instant now) => lookUp.Add("""
-        select (select incident_number from storms where ended_at is null), (select count(*) from (select opened_at, about_engine from incidents order by number desc limit $2) n where n.opened_at > $1 and not n.about_engine)
+        select (select incident_number from storms where ended_at is null for share), (select count(*) from (select opened_at, about_engine from incidents order by number desc limit $2) n where n.opened_at > $1 and not n.about_engine)
         """, Sql.P(now - rules.Within), Sql.P(rules.Incidents + 1));
 
     public static async Task<StormCount> ReadAsync(NpgsqlDataReader reader, StormRules rules, CancellationToken cancellationToken)

@@ -20,7 +20,7 @@ internal sealed record CreateSilence(
 {
     public Instant StartAt(Instant now) => StartsAt ?? now;
 
-    public Instant? EndAt(Instant now) => EndsAt ?? (Minutes is { } minutes ? StartAt(now) + Duration.FromMinutes(minutes) : null);
+    public Instant? EndAt(Instant now) => EndsAt ?? (Minutes is > 0 and <= 366 * 24 * 60 and { } minutes && Silence.IsSound(StartAt(now)) ? StartAt(now) + Duration.FromMinutes(minutes) : null);
 }
 
 internal sealed class CreateSilenceValidator : AbstractValidator<CreateSilence>

@@ -58,7 +58,7 @@ internal sealed class Muter(ActiveSilences silences)
             if (longest is null || silence.EndsAt is null || silence.EndsAt > longest.EndsAt) longest = silence;
         }
 
-        return longest is null ? null : new Muting(longest.Rule, longest.Describe(), longest.NextLook(now));
+        return longest is null ? null : new Muting(longest.Rule, longest.Describe(), longest.Windows.IsEmpty ? longest.NextLook(now) : null);
     }
 
     private static Muting? ByWait(MuteCandidate candidate, Instant now)

@@ -46,8 +46,14 @@ internal static class SilenceEndpoints
                 ? "It hides from its start to its end. Open incidents of which every firing alert is hidden stay open and fall quiet. Whatever still fires at the end pages then."
                 : "Once (starts_at, ends_at), or again and again in windows of local time, written as time_intervals in routing.yaml: an hour that the clock skips is in none, one it repeats is in twice. Whatever still fires at the end of a window pages then.")
             .Produces<SilenceShown>(StatusCodes.Status201Created);
-        group.MapGet("{id:long}", async (long id, HttpContext http, ISender sender, CancellationToken stop) =>
-                await sender.Send(new GetSilence(kind, id), stop) is { } shown ? ETags.NotModified(http, shown.Revision) ?? TypedResults.Ok(shown) : NotFound(one, id))
+        group.MapGet("{id:long}", async Task<IResult> (long id, HttpContext http, ISender sender, CancellationToken stop) =>
+            {
+                if (await sender.Send(new GetSilence(kind, id), stop) is not { } shown) return NotFound(one, id);
+
+                // No 304: its state and what it hides change without it.
+                ETags.Set(http, shown.Revision);
+                return TypedResults.Ok(shown);
+            })
             .RequireAuthorization(Scopes.Read).WithName($"Get{name}").WithSummary($"One {one}").Produces<SilenceShown>().WithNoSilence(one);
         group.MapPatch("{id:long}", async (long id, EditBody body, HttpContext http, ISender sender, CancellationToken stop) =>
             {

@@ -122,7 +122,8 @@ internal static class MatchersRead
         if (windows?.Count > 20) context.AddFailure("At most 20 windows.");
         for (var i = 0; i < Math.Min(windows?.Count ?? 0, 20); i++)
         {
-            windows![i].Read(message => context.AddFailure(new FluentValidation.Results.ValidationFailure($"{context.PropertyPath}[{i}]", message) { ErrorCode = "invalid_window" }));
+            if (windows![i] is null) context.AddFailure($"{context.PropertyPath}[{i}]", "A window is an object.");
+            else windows[i].Read(message => context.AddFailure(new FluentValidation.Results.ValidationFailure($"{context.PropertyPath}[{i}]", message) { ErrorCode = "invalid_window" }));
         }
     });
 }

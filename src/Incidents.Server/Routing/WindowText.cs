@@ -19,6 +19,8 @@ internal sealed record TimesText(string StartTime, string EndTime);
 internal sealed record WindowText(
     IReadOnlyList<TimesText>? Times = null, IReadOnlyList<string>? Weekdays = null, IReadOnlyList<string>? DaysOfMonth = null, IReadOnlyList<string>? Months = null, IReadOnlyList<string>? Years = null, string? Location = null)
 {
+    private const int Most = 50;
+
     private delegate bool Parse(string text, out NumberRange range, out string? error);
 
     /// <summary>The window; null when anything is unusable, and <paramref name="report"/> heard of each.</summary>
@@ -26,8 +28,15 @@ internal sealed record WindowText(
     {
         var isSound = true;
         var times = ImmutableArray.CreateBuilder<NumberRange>();
-        foreach (var (from, until) in Times ?? [])
+        if (Times?.Count > Most) Refuse("times", $"has more than {Most} entries");
+        foreach (var time in (Times ?? []).Take(Most))
         {
+            if (time is not { StartTime: { } from, EndTime: { } until })
+            {
+                Refuse("times", "needs start_time and end_time in each entry");
+                continue;
+            }
+
             if (!TimeWindowSyntax.TryParseTime(from, out var first, out var error)) Refuse(from, error);
             else if (!TimeWindowSyntax.TryParseTime(until, out var last, out error)) Refuse(until, error);
             else if (first >= last) Refuse($"{from} to {until}", "does not end after it begins; write a time over midnight as two");
@@ -51,9 +60,11 @@ internal sealed record WindowText(
         ImmutableArray<NumberRange> Ranges(IReadOnlyList<string>? texts, Parse parse)
         {
             var ranges = ImmutableArray.CreateBuilder<NumberRange>();
-            foreach (var text in texts ?? [])
+            if (texts?.Count > Most) Refuse("a field", $"has more than {Most} entries");
+            foreach (var text in (texts ?? []).Take(Most))
             {
-                if (parse(text, out var range, out var error)) ranges.Add(range);
+                if (text is null) Refuse("null", "is no text");
+                else if (parse(text, out var range, out var error)) ranges.Add(range);
                 else Refuse(text, error);
             }
 

@@ -96,6 +96,32 @@ internal sealed class QuietIncidentTests
         Assert.That((incident.Join([Firing("worse", Severity.Critical)], At(1)), incident.StormNumber, incident.Tells(Occasion.SeverityRaised)), Is.EqualTo((Occasion.SeverityRaised, (long?)null, true)));
     }
 
+    [Test]
+    public void Whoever_needs_somebody_again_speaks_for_itself_also_after_a_storm()
+    {
+        var verified = Open();
+        verified.JoinStorm(7, Start);
+        verified.Resolve(Ana, null, Duration.FromMinutes(5), At(1));
+        Assert.That((verified.VerifyResolve(At(9)), verified.StormNumber), Is.EqualTo((Occasion.Reopened, (long?)null)));
+
+        var snoozed = Open();
+        snoozed.JoinStorm(7, Start);
+        snoozed.Snooze(Ana, At(5), At(1));
+        Assert.That((snoozed.EndSnooze(At(6)), snoozed.StormNumber), Is.EqualTo((Occasion.SnoozeEnded, (long?)null)));
+
+        var given = Open();
+        given.JoinStorm(7, Start);
+        given.Acknowledge(Ana, At(1));
+        given.Unacknowledge(Ana, At(2));
+        Assert.That(given.StormNumber, Is.Null);
+
+        var target = Open();
+        target.JoinStorm(7, Start);
+        var worse = Incident.Open(2, Guid.NewGuid(), "Down", Firing("b", Severity.Critical), Start);
+        worse.MergeInto(target, Ana, At(1), out var told);
+        Assert.That((told, target.StormNumber, target.Tells(told)), Is.EqualTo((Occasion.SeverityRaised, (long?)null, true)));
+    }
+
     private static string Down(Incident incident, int minute) => incident.Leave(["a"], "resolved", Actor.Alertmanager, At(minute), Rules);
 
     private static string Up(Incident incident, int minute) => incident.IsOpen ? incident.Join([Firing("a")], At(minute), Rules) : incident.ReopenByAlerts([Firing("a")], At(minute), Rules);

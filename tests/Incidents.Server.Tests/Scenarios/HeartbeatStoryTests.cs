@@ -192,6 +192,28 @@ internal sealed class HeartbeatStoryTests
     }
 
     [Test]
+    public async Task What_is_silent_after_its_incident_was_closed_opens_another()
+    {
+        await _engine.Receives(Watchdog);
+        await _engine.Passes(Seconds(121));
+        await _engine.Query<int>("with closed as (update incidents set state = 'closed', resolved_at = opened_at, resolved_by = 'ana', closed_at = opened_at returning 1) select count(*)::int from closed");
+        await _engine.Passes(Minutes(11));
+        Assert.That(await _engine.Query<long>("select count(*) from incidents where state = 'triggered' and number = 2"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_second_outage_leaves_the_patience_of_the_first()
+    {
+        await _engine.Receives(Watchdog);
+        _engine.Clock.Advance(TimeSpan.FromHours(1));
+        await _engine.RunsDueWork();
+        _engine.Clock.Advance(TimeSpan.FromMinutes(3));
+        await _engine.RunsDueWork();
+        await _engine.Passes(Minutes(1));
+        Assert.That(await _engine.Incidents(), Is.Empty);
+    }
+
+    [Test]
     public async Task An_address_with_another_secret_and_a_key_without_the_scope_are_refused()
     {
         var (status, made) = await _engine.Post("heartbeats", new { name = "sync", expect_every_seconds = 60 });

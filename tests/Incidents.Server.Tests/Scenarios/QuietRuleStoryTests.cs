@@ -171,10 +171,20 @@ internal sealed class QuietRuleStoryTests
         Assert.That(engine.StandIns.PagerDuty.Events.Count(e => e.Action == "trigger"), Is.EqualTo(2), "it speaks for itself now");
 
         await engine.Passes(Minutes(7));
-        Assert.That((await engine.Get($"incidents/{number}"))["state"]!.GetValue<string>(), Is.EqualTo("resolved"));
-        Assert.That(await engine.Timeline(number), Does.Contain("The storm is over: 37 incidents opened in it, 37 of them are still open"));
+        Assert.That((await engine.Get($"incidents/{number}"))["state"]!.GetValue<string>(), Is.EqualTo("triggered"), "it speaks for those that are open");
+        Assert.That(await engine.Timeline(number), Does.Contain("It is calm, and no more incidents join. 37 of 37 are still open"));
         await engine.Receives(Firing("Later").As("warning"));
         Assert.That((await engine.Incidents())[^1]["storm"], Is.Null);
+
+        await engine.Does(number, "resolve");
+        await engine.Passes(Seconds(11));
+        Assert.That((await engine.Get($"incidents/{number}"))["state"]!.GetValue<string>(), Is.EqualTo("triggered"), "a resolve by hand must not leave them mute");
+        await engine.Does(number, "merge", new { into = 1 });
+        await engine.Passes(Seconds(25));
+        Assert.That(await engine.Query<long>("select count(*) from incidents where storm_number is not null and state = 'triggered'"), Is.Zero);
+        Assert.That(await engine.Query<long>("select count(distinct incident_number) from deliveries where occasion = 'quiet_ended'"), Is.EqualTo(37), "merged: each speaks for itself");
+        await engine.Receives([.. Enumerable.Range(0, 48).Select(i => Resolved($"Slow{i}").As("warning"))]);
+        await engine.Passes(Seconds(11));
         await engine.ExpectsAllAccountedFor();
     }
 

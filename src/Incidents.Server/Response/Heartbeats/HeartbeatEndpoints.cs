@@ -13,6 +13,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using NodaTime;
 using NodaTime.Extensions;
+using Npgsql;
 using Severity = Incidents.Domain.Routing.Severity;
 
 namespace Incidents.Server.Response.Heartbeats;
@@ -238,7 +239,16 @@ internal sealed class CreateHeartbeatHandler(IncidentsDbContext db, IAuditLog au
             command.Severity ?? Severity.Warning, Labels.From(command.Labels ?? new Dictionary<string, string>()), clock.GetCurrentInstant());
         db.Add(begun with { TokenHash = HeartbeatToken.Hash(token) });
         audit.Add("heartbeat.created", $"heartbeat/{command.Name}", new { command.ExpectEverySeconds, command.GraceSeconds, begun.Severity });
-        await db.SaveChangesAsync(cancellationToken);
+        try
+        {
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException error) when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
+        {
+            // Somebody made it a moment ago.
+            return null;
+        }
+
         return token;
     }
 }

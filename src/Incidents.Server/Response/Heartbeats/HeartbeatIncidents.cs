@@ -67,14 +67,7 @@ internal sealed partial class HeartbeatIncidents(IncidentsDbContext db, Incident
         }
         else
         {
-            var number = (await OpenIncidents.TakeNumbersAsync((NpgsqlConnection)db.Database.GetDbConnection(), 1, cancellationToken))[0];
-            var labels = Labels.From(heartbeat.Labels
-                .Append(new("alertname", heartbeat.Kind == HeartbeatKind.Watchdog ? heartbeat.Labels["alertname"] : "HeartbeatMissed"))
-                .Append(new("heartbeat", heartbeat.Name)).Append(new("source", heartbeat.Source)).Append(new("severity", heartbeat.Severity)).Where(l => l.Value.Length > 0));
-            var decision = configuration.Current.Routing.MatchAs(heartbeat.Severity, labels) with { GroupKey = GroupKeyOf(heartbeat) };
-            incident = Incident.OpenByHand(number, group, AlertText.OneLine(heartbeat.Title, 200), decision, Actor.Engine, now);
-            incident.AddNote(Actor.Engine, text, now);
-            db.Add(incident);
+            incident = await OpenAsync(heartbeat, text, now, cancellationToken);
             change = new IncidentChange(incident, Occasion.Opened, null);
         }
 
@@ -82,6 +75,20 @@ internal sealed partial class HeartbeatIncidents(IncidentsDbContext db, Incident
         db.Add(new HeartbeatGap { HeartbeatId = heartbeat.Id, MissedAt = now, IncidentNumber = incident.Number });
         await work.SaveAsync([change], transaction, now, cancellationToken);
         LogMissed(heartbeat.Id, heartbeat.Kind, incident.Number);
+    }
+
+    private async Task<Incident> OpenAsync(Heartbeat heartbeat, string text, Instant now, CancellationToken cancellationToken)
+    {
+        var number = (await OpenIncidents.TakeNumbersAsync((NpgsqlConnection)db.Database.GetDbConnection(), 1, cancellationToken))[0];
+        var labels = Labels.From(heartbeat.Labels
+            .Append(new("alertname", heartbeat.Kind == HeartbeatKind.Watchdog ? heartbeat.Labels["alertname"] : "HeartbeatMissed"))
+            .Append(new("heartbeat", heartbeat.Name)).Append(new("source", heartbeat.Source)).Append(new("severity", heartbeat.Severity)).Where(l => l.Value.Length > 0));
+        var key = GroupKeyOf(heartbeat);
+        var decision = configuration.Current.Routing.MatchAs(heartbeat.Severity, labels) with { GroupKey = key };
+        var incident = Incident.OpenByHand(number, OpenIncidents.GroupIdOf(key), AlertText.OneLine(heartbeat.Title, 200), decision, Actor.Engine, now);
+        incident.AddNote(Actor.Engine, text, now);
+        db.Add(incident);
+        return incident;
     }
 
     private async Task ReturnAsync(Heartbeat heartbeat, IDbContextTransaction transaction, Instant now, CancellationToken cancellationToken)
@@ -95,13 +102,20 @@ internal sealed partial class HeartbeatIncidents(IncidentsDbContext db, Incident
         LogReturned(heartbeat.Id, heartbeat.Kind, heartbeat.IncidentNumber);
     }
 
-    /// <summary>Somebody resolved the incident and it is still silent.</summary>
+    /// <summary>Somebody resolved the incident and it is still silent: it opens again, or another does when it is closed by now.</summary>
     private async Task VerifyAsync(Heartbeat heartbeat, IDbContextTransaction transaction, Instant now, CancellationToken cancellationToken)
     {
-        if (heartbeat.IncidentNumber is not { } number || await work.LockAsync(number, cancellationToken) is not { State: IncidentState.Resolved } incident) return;
-        if (incident.ResolvedAt > now - configuration.Current.Incidents.VerifyResolveAfter) return;
-        if (incident.Reopen(Actor.Engine, "still no heartbeat. " + AlertText.OneLine(heartbeat.InWords(now), 2000), now) is IncidentOutcome.Changed(var occasion, _))
-            await work.SaveAsync([new IncidentChange(incident, occasion, null)], transaction, now, cancellationToken);
+        var incident = heartbeat.IncidentNumber is { } number ? await work.LockAsync(number, cancellationToken) : null;
+        while (incident?.MergedInto is { } target) incident = await work.LockAsync(target, cancellationToken);
+        if (incident is null or { IsOpen: true } || incident.ResolvedAt > now - configuration.Current.Incidents.VerifyResolveAfter) return;
+        var text = "still no heartbeat. " + AlertText.OneLine(heartbeat.InWords(now), 2000);
+        if (incident.Reopen(Actor.Engine, text, now) is not IncidentOutcome.Changed(var occasion, _))
+        {
+            (incident, occasion) = (await OpenAsync(heartbeat, text, now, cancellationToken), Occasion.Opened);
+            db.Entry(heartbeat).CurrentValues.SetValues(heartbeat with { IncidentNumber = incident.Number });
+        }
+
+        await work.SaveAsync([new IncidentChange(incident, occasion, null)], transaction, now, cancellationToken);
     }
 
     private async Task EndIncidentAsync(Heartbeat heartbeat, string text, IDbContextTransaction transaction, Instant now, CancellationToken cancellationToken)

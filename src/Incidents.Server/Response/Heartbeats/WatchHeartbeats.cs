@@ -49,10 +49,11 @@ internal sealed partial class WatchHeartbeats(IServiceScopeFactory scopes, Npgsq
     /// <summary>Says that we look, and learns when nobody did.</summary>
     private async Task<Outage?> LookAsync(Instant now, CancellationToken cancellationToken)
     {
+        // A second outage while something is still waited for because of the first lengthens that one: the patience begins anew.
         await using var command = database.CreateCommand("""
             insert into heartbeat_watch as w (id, looked_at) values (1, $1)
             on conflict (id) do update set looked_at = greatest(w.looked_at, $1),
-              outage_from = case when $1 - w.looked_at > $2 then w.looked_at else w.outage_from end, outage_to = case when $1 - w.looked_at > $2 then $1 else w.outage_to end
+              outage_from = case when $1 - w.looked_at <= $2 then w.outage_from when exists (select 1 from heartbeats h where h.state <> 'missed' and h.due_at <= w.looked_at) then coalesce(w.outage_from, w.looked_at) else w.looked_at end, outage_to = case when $1 - w.looked_at > $2 then $1 else w.outage_to end
             returning outage_from, outage_to
             """);
         command.Parameters.Add(Sql.P(now));
@@ -109,8 +110,9 @@ internal sealed partial class WatchHeartbeats(IServiceScopeFactory scopes, Npgsq
             if (await db.Inbox.AnyAsync(i => i.State == InboxRow.Pending && i.ReceivedAt < waitingSince, cancellationToken)) missing.RemoveAll(h => h.Kind == HeartbeatKind.Watchdog);
         }
 
-        // Missed ones matter again when they beat, and when somebody resolved the incident although they do not.
-        var changed = await db.Heartbeats.Where(h => h.State == HeartbeatState.Missed && (h.DueAt > now || db.Incidents.Any(i => i.Number == h.IncidentNumber && i.State == IncidentState.Resolved && i.ResolvedAt <= resolvedBefore)))
+        // Missed ones matter again when they beat, and when somebody resolved the incident (or the one that it was merged into) although they do not.
+        var changed = await db.Heartbeats.Where(h => h.State == HeartbeatState.Missed && (h.DueAt > now || db.Incidents.Any(i => i.Number == h.IncidentNumber && i.ResolvedAt <= resolvedBefore && (i.State == IncidentState.Resolved || (i.State == IncidentState.Closed
+                && (i.MergedInto == null || db.Incidents.Any(t => t.Number == i.MergedInto && (t.State == IncidentState.Resolved || t.State == IncidentState.Closed) && t.ResolvedAt <= resolvedBefore)))))))
             .OrderBy(h => h.Id).Select(h => h.Id).Take(MostPerRun).ToListAsync(cancellationToken);
         return [.. missing.Select(h => h.Id), .. changed];
     }

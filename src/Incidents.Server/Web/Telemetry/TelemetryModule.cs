@@ -34,7 +34,16 @@ internal static class TelemetryModule
         telemetry.WithTracing(tracing => tracing
             .AddSource(IncidentsTracing.SourceName, "Npgsql")
             .SetSampler(SamplerFor(builder.Configuration))
-            .AddAspNetCoreInstrumentation(o => o.Filter = static context => !IsProbe(context.Request.Path))
+            .AddAspNetCoreInstrumentation(o =>
+            {
+                o.Filter = static context => !IsProbe(context.Request.Path);
+
+                // A heartbeat's address carries its secret.
+                o.EnrichWithHttpRequest = static (span, request) =>
+                {
+                    if (request.Path.StartsWithSegments("/api/v1/heartbeats", out var rest) && rest.Value?.IndexOf('/', 1) > 0) span.SetTag("url.path", "/api/v1/heartbeats/{name}/{token}");
+                };
+            })
             .AddHttpClientInstrumentation()
             .AddOtlpExporter());
     }
