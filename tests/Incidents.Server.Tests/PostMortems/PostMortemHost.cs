@@ -1,6 +1,7 @@
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Notifications;
+using Incidents.Server.OnCall;
 using Incidents.Server.PostMortems;
 using Incidents.Server.Response;
 using Incidents.Server.Scheduling;
@@ -38,7 +39,7 @@ internal sealed class PostMortemHost : IAsyncDisposable
             builder =>
             {
                 builder.AddScheduling();
-                builder.Services.AddSingleton(source).AddSingleton<IdBlocks>().AddSingleton<QueueDeliveries>().AddScoped<IncidentWork>().AddRazorComponents();
+                builder.Services.AddSingleton(source).AddSingleton<IdBlocks>().AddSingleton<QueueDeliveries>().AddSingleton<FollowIncidents>().AddScoped<IncidentWork>().AddRazorComponents();
                 builder.Services.AddAntiforgery();
                 builder.AddPostMortems();
                 builder.Services.Remove(builder.Services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType == typeof(DraftDue)));

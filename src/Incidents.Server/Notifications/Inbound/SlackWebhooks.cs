@@ -24,7 +24,7 @@ internal static class SlackWebhooks
         Post(slack, "events", "ReceiveSlackEvent", "Takes events of Slack; answers the challenge that Slack checks the address with", EventAsync);
 
         // Slack probes the address of a command now and then.
-        slack.MapGet("commands", () => Results.Ok()).ExcludeFromDescription();
+        slack.MapGet("commands", () => Results.Ok()).WithName("ProbeSlackCommand").WithSummary("Answers when Slack looks whether the address of the command is there").Produces(StatusCodes.Status200OK);
     }
 
     private static void Post(RouteGroupBuilder group, string path, string name, string summary, Func<Received, CancellationToken, Task<IResult>> handle) =>
