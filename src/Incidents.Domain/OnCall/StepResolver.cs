@@ -43,7 +43,7 @@ public static class StepResolver
                     if (!receivers.Contains(target.Key)) receivers.Add(target.Key);
                     break;
                 case TargetKind.Receiver:
-                    Missed(target, MissKind.Removed, $"{target} is not in the configuration any more");
+                    Missed(target, MissKind.Removed, $"{target} is not set up, or not in the configuration any more");
                     break;
                 case TargetKind.Playbook:
                     if (!playbooks.Contains(target.Key)) playbooks.Add(target.Key);

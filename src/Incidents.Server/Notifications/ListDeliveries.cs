@@ -80,8 +80,5 @@ internal static class DeliveryEndpoints
         app.MapGet("/api/v1/incidents/{number:long}/deliveries", GetAsync)
             .RequireAuthorization(Scopes.Read).WithTags("Incidents").WithName("ListDeliveries").WithSummary("Who was told of an incident: every delivery with every attempt").WithNotFound().Produces<Page<DeliveryShown>>();
 
-    private static async Task<IResult> GetAsync(long number, ISender sender, CancellationToken cancellationToken) =>
-        await sender.Send(new GetIncident(number), cancellationToken) is null
-            ? IncidentEndpoints.NotFound(number)
-            : TypedResults.Ok(Page.Whole(await sender.Send(new ListDeliveries(number), cancellationToken)));
+    private static Task<IResult> GetAsync(long number, ISender sender, CancellationToken cancellationToken) => IncidentEndpoints.PartAsync(number, new ListDeliveries(number), sender, cancellationToken);
 }

@@ -85,8 +85,5 @@ internal static class PageEndpoints
         app.MapGet("/api/v1/incidents/{number:long}/pages", GetAsync)
             .RequireAuthorization(Scopes.Read).WithTags("Incidents").WithName("ListPages").WithSummary("Whom the escalation of an incident has paged, and over which contacts").WithNotFound().Produces<Page<PageShown>>();
 
-    private static async Task<IResult> GetAsync(long number, ISender sender, CancellationToken cancellationToken) =>
-        await sender.Send(new GetIncident(number), cancellationToken) is null
-            ? IncidentEndpoints.NotFound(number)
-            : TypedResults.Ok(Web.Page.Whole(await sender.Send(new ListPages(number), cancellationToken)));
+    private static Task<IResult> GetAsync(long number, ISender sender, CancellationToken cancellationToken) => IncidentEndpoints.PartAsync(number, new ListPages(number), sender, cancellationToken);
 }

@@ -41,7 +41,7 @@ internal sealed partial class EscalateDue(
         var (after, calls) = (new List<(long, Escalation)>(due.Count), new List<StepCall>());
         foreach (var (incident, escalation, storms) in due.OrderBy(d => d.Incident.Number))
         {
-            var (move, occasion) = Advance(incident, escalation, storms, resolve, now);
+            var (move, occasion) = IncidentEscalation.Advance(incident, escalation, storms, resolve, now);
             after.Add((incident.Number, move.After));
             foreach (var said in move.Events.Where(e => e.Kind is not (EscalationEventKind.Stopped or EscalationEventKind.Acknowledged)))
             {
@@ -75,32 +75,6 @@ internal sealed partial class EscalateDue(
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken)) due.Add((IncidentRows.Read(reader), EscalationRows.Read(reader, IncidentRows.ColumnCount), reader.GetBoolean(IncidentRows.ColumnCount + EscalationRows.ColumnCount)));
         return due;
-    }
-
-    /// <summary>The occasion is null when nobody is to be told.</summary>
-    private static (EscalationMove Move, string? Occasion) Advance(Incident incident, Escalation escalation, bool isInStorm, Func<PolicyStep, ResolvedStep> resolve, Instant now)
-    {
-        // The incident decides: what changed it while no policy was configured did not say so here.
-        if (!incident.IsOpen) return (escalation.Stop($"the incident is {incident.State}", now), null);
-        if (incident.SnoozedUntil is { } until && until > now) return (escalation.Snooze(incident.AcknowledgedBy ?? "somebody", until, now), null);
-        if (incident.State == IncidentState.Acknowledged && escalation.Status == EscalationStatus.Running) return (escalation.Acknowledge(incident.AcknowledgedBy ?? "somebody", now), null);
-
-        if (incident.IsQuiet) return (escalation.Hold($"hidden by {incident.QuietBy}", now), null);
-        if (isInStorm) return (escalation.Hold($"INC-{incident.StormNumber} speaks for it in the storm", now), null);
-
-        // What was left of what held it may be nothing, so that the next step is due in the same breath.
-        var released = escalation.Release(now);
-        escalation = released.After;
-        var occasion = escalation.Status == EscalationStatus.Acknowledged ? incident.TimeOutAcknowledgement(now) : null;
-        var move = escalation.Advance(now, resolve);
-        move = move with { Events = [.. released.Events, .. move.Events] };
-        if (move.Events.Any(e => e.Kind is EscalationEventKind.PolicyEnded or EscalationEventKind.RoundReachedNobody))
-        {
-            incident.SpeakForItself();
-            occasion = Occasion.NobodyCame;
-        }
-
-        return (move, occasion ?? Occasion.Updated);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Incident {IncidentNumber}: {Text}")]

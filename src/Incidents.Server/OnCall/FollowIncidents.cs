@@ -18,9 +18,10 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
 {
     public async ValueTask RunAsync(IngestBatch batch, CancellationToken cancellationToken)
     {
-        // Nothing to begin, and what has begun under an earlier configuration looks at its incident before it fires.
-        if (batch.Configuration.OnCall.Policies.Count == 0) return;
-        await AddAsync(batch.Connection, batch.Writes, batch.IncidentChanges, batch.Configuration, batch.Wake, batch.Now, cancellationToken);
+        // Without a policy there is nothing to begin, and what began under an earlier configuration looks at its incident before it fires. Only the end of a snooze comes from here alone.
+        List<IncidentChange> changes = batch.Configuration.OnCall.Policies.Count > 0 ? batch.IncidentChanges : [.. batch.IncidentChanges.Where(c => c.Occasion == Occasion.SnoozeEnded)];
+        if (changes.Count == 0) return;
+        await AddAsync(batch.Connection, batch.Writes, changes, batch.Configuration, batch.Wake, batch.Now, cancellationToken);
     }
 
     /// <summary>Adds to <paramref name="writes"/> what these changes mean for the escalations of their incidents.</summary>
@@ -38,12 +39,12 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
         {
             var incident = change.Key;
             var before = known.GetValueOrDefault(incident.Number);
-            var move = Follow(before, incident, change, Fresh, now);
+            var move = IncidentEscalation.Follow(before, incident, [.. change], Fresh, now);
             if (move is null || move.After == before) continue;
 
             (before is null || !ReferenceEquals(move.After.Policy, before.Policy) ? begun : gone).Add((incident.Number, move.After));
             if (move.After.Status != EscalationStatus.Running || before?.Run != move.After.Run) quiet.Add(incident.Number);
-            entries.AddRange(move.Events.Where(e => IsNews(e, move.After)).Select(e => new TimelineEntry(incident.Number, now, e.Kind, e.Text, Actor.Engine)));
+            entries.AddRange(move.Events.Where(e => IncidentEscalation.IsNews(e, move.After)).Select(e => new TimelineEntry(incident.Number, now, e.Kind, e.Text, Actor.Engine)));
             if (move.After.IsDue(now)) wake.Add(signal);
 
             EscalationSnapshot? Fresh() => Select(incident, entries);
@@ -68,43 +69,6 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
             return null;
         }
     }
-
-    /// <summary>What the escalation is after these changes; null when there is none.</summary>
-    private static EscalationMove? Follow(Escalation? before, Incident incident, IEnumerable<IncidentChange> changes, Func<EscalationSnapshot?> fresh, Instant now)
-    {
-        var by = changes.Select(c => c.By?.Name).LastOrDefault(n => n is not null) ?? incident.AcknowledgedBy ?? incident.ResolvedBy ?? "the engine";
-        if (!incident.IsOpen) return before?.Stop(incident.State == IncidentState.Resolved ? $"resolved by {incident.ResolvedBy}" : "the incident is closed", now);
-
-        var occasions = changes.Select(c => c.Occasion).ToHashSet(StringComparer.Ordinal);
-        var begins = occasions.Contains(Occasion.Opened) || occasions.Contains(Occasion.Reopened);
-        var mayChange = begins || ((occasions.Contains(Occasion.SeverityRaised) || occasions.Contains(Occasion.Escalated)) && (before is null || before.Policy.Severity != incident.Severity || before.Policy.Policy != incident.EscalationPolicy));
-        var at = before;
-        var events = new List<EscalationEvent>();
-        if (mayChange && fresh() is { } snapshot && (begins || before is null || before.Status == EscalationStatus.Stopped || !IsSame(before.Policy, snapshot))) at = Escalation.Start(snapshot, now, before);
-        else if (begins) return before?.Stop("nothing is configured for it any more", now);
-
-        if (at is null) return null;
-        if (occasions.Contains(Occasion.NextStep)) Take(at.EscalateNow(by, now));
-        if (incident.State == IncidentState.Acknowledged)
-            Take(incident.SnoozedUntil is { } until ? at.Snooze(by, until, now) : at.Acknowledge(incident.AcknowledgedBy ?? by, now));
-        else if (incident.IsQuiet && occasions.Contains(Occasion.Quieted)) Take(at.Hold($"hidden by {incident.QuietBy}", now));
-        else if (!incident.IsQuiet && incident.StormNumber is null && at.Status == EscalationStatus.Held) Take(at.Release(now));
-        else if (at.Status == EscalationStatus.Snoozed && occasions.Contains(Occasion.SnoozeEnded)) Take((at with { DueAt = now }).Pass(now));
-        else if (at.Status is EscalationStatus.Acknowledged or EscalationStatus.Snoozed) Take(at.Unacknowledge(by, now));
-        return new EscalationMove(at, [.. events]);
-
-        void Take(EscalationMove move)
-        {
-            at = move.After;
-            events.AddRange(move.Events);
-        }
-    }
-
-    private static bool IsSame(EscalationSnapshot a, EscalationSnapshot b) => a.Policy == b.Policy && a.Variant == b.Variant;
-
-    /// <summary>The incident's own entry says already who did what; worth a line is only what follows from it by itself.</summary>
-    private static bool IsNews(EscalationEvent said, Escalation after) =>
-        said.Kind is EscalationEventKind.Resumed or EscalationEventKind.SnoozeEnded || (said.Kind == EscalationEventKind.Acknowledged && after.DueAt is not null);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Escalation policy {Policy} has no steps for incident {IncidentNumber} of severity {Severity}")]
     private partial void LogNoSteps(long incidentNumber, string policy, string severity);

@@ -41,6 +41,10 @@ internal static class IncidentEndpoints
 
     public static ApiProblem NotFound(long number) => ApiProblem.NotFound("incident_not_found", $"There is no incident {number}.");
 
+    /// <summary>A list that belongs to an incident, whole; 404 when there is no such incident.</summary>
+    public static async Task<IResult> PartAsync<T>(long number, IQuery<IReadOnlyList<T>> part, ISender sender, CancellationToken cancellationToken) =>
+        await sender.Send(new GetIncident(number), cancellationToken) is null ? NotFound(number) : TypedResults.Ok(Page.Whole(await sender.Send(part, cancellationToken)));
+
     private static void Verb(RouteGroupBuilder incidents, string verb, string summary, string name, Delegate handler) =>
         incidents.MapPost($"{{number:long}}/{verb}", handler).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName($"{name}Incident").WithSummary(summary)
             .WithDescription("Safe to repeat: when it was so before, the answer is 200 with changed=false and says who was first. If-Match with the entity tag makes sure that it is decided on what you saw.")

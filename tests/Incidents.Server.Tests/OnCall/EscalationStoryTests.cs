@@ -184,6 +184,18 @@ internal sealed class EscalationStoryTests
     }
 
     [Test]
+    public async Task A_snooze_that_ends_after_every_policy_was_removed_goes_on_with_what_was_left()
+    {
+        var engine = await StartAsync();
+        await engine.Receives(Firing("DiskFull").As("critical"));
+        await engine.Passes(Minutes(1));
+        await engine.Does(1, "snooze", new { minutes = 10 });
+        await (await StartAsync(People, Engine.Routing)).Passes(Minutes(24));
+
+        Assert.That(await Fired(), Is.EqualTo(["0 ana", "15 bo", "25 cy, receiver \"critical\""]));
+    }
+
+    [Test]
     public async Task Acknowledging_stops_it_says_so_in_place_and_giving_back_goes_on_with_what_was_left()
     {
         var engine = await StartAsync();
