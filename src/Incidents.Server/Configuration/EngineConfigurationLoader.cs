@@ -64,6 +64,12 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         var onCallReading = onCallText is null ? null : new YamlReading($"{folder}/{OnCallFileName}", onCallText, directory);
         var onCall = onCallReading is null ? new OnCallEntry() : _onCall.Read(onCallReading);
         if (onCall is not null) new OnCallChecks(onCall, onCallReading, entry, reading).Run();
+        foreach (var schedule in onCall?.Schedules.Where(s => s.Calendar?.Text is not null) ?? [])
+        {
+            if (CalendarImport.Parse(schedule.Calendar!.Text!, out _)?.WhyNotExpanded(clock.GetUtcNow().ToInstant()) is { } why)
+                onCallReading!.Report(schedule.Key.Node, Code.BadCalendar, $"the calendar {why}.", "Correct the rule of recurrence, and export it again as iCalendar (.ics).");
+        }
+
 
         var reach = Reach.Nothing;
         if (entry is not null && onCall is not null && onCallReading is not null && !reading.HasErrors && !onCallReading.HasErrors) reach = CheckCoverage(entry, onCall, onCallReading);
@@ -115,7 +121,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
 
         var now = clock.GetUtcNow().ToInstant();
         var imported = onCall.Schedules.Where(s => s.Calendar?.Text is not null)
-            .SelectMany(s => CalendarImport.Parse(s.Calendar!.Text!, out _)!.Shifts(s.Schedule, roster, now, now + Coverage.Horizon + Duration.FromDays(1), out _)).ToArray();
+            .SelectMany(s => CalendarImport.Parse(s.Calendar!.Text!, out _)!.Shifts(s.Schedule, roster, now, now + Coverage.Horizon + Duration.FromDays(1)).Shifts).ToArray();
         foreach (var holes in Coverage.Holes(roster, imported, questions, reach, now, now + Coverage.Horizon).GroupBy(h => (h.Policy, h.Severity)))
         {
             var first = holes.MinBy(h => h.From)!;

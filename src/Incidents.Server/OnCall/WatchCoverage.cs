@@ -84,7 +84,7 @@ internal sealed partial class WatchCoverage(
         await using var command = new NpgsqlCommand("""
             select concat_ws(' ',
               (select max(greatest(created_at, cancelled_at)) from on_call_overrides), (select max(taken_at) from shift_swaps),
-              (select md5(string_agg(concat(schedule, source, content), ',' order by schedule)) from calendar_feeds))
+              (select md5(string_agg(concat(schedule, source, content), ',' order by schedule, source)) from calendar_feeds))
             """, connection);
         return $"{current.Version} {await command.ExecuteScalarAsync(cancellationToken)}";
     }

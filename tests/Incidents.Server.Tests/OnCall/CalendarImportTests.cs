@@ -82,15 +82,15 @@ public sealed class CalendarImportTests
         var (from, until) = (Utc("2026-03-02T08:00:00Z"), Utc("2026-03-05T08:00:00Z"));
         var calendar = CalendarImport.Parse(ShiftCalendar.OfSchedule(schedule, [], Roster, from, until, from), out _)!;
 
-        Assert.That(calendar.Shifts(Primary, Roster, from, until, out _).Select(s => s.People.Single()), Is.EqualTo(new[] { "ana", "bo", "ana" }));
+        Assert.That(calendar.Shifts(Primary, Roster, from, until).Shifts.Select(s => s.People.Single()), Is.EqualTo(new[] { "ana", "bo", "ana" }));
     }
 
     private static (string[] Lines, ImmutableArray<string> Unknown) Shifts(string from, string until, params string[] events)
     {
         var calendar = CalendarImport.Parse($"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{string.Concat(events)}END:VCALENDAR\r\n", out var problem);
         Assert.That(calendar, Is.Not.Null, problem);
-        var shifts = calendar!.Shifts(Primary, Roster, Utc(from), Utc(until), out var unknown);
-        return ([.. shifts.Select(s => $"{s.From.ToString("MM-dd'T'HH:mm", null)}-{s.Until.ToString("MM-dd'T'HH:mm", null)} {string.Join('+', s.People)}")], unknown);
+        var shifts = calendar!.Shifts(Primary, Roster, Utc(from), Utc(until));
+        return ([.. shifts.Shifts.Select(s => $"{s.From.ToString("MM-dd'T'HH:mm", null)}-{s.Until.ToString("MM-dd'T'HH:mm", null)} {string.Join('+', s.People)}")], shifts.Unknown);
     }
 
     private static string Event(params string[] lines)
