@@ -28,10 +28,10 @@ public static class Permission
 {
     public const string See = "see";
 
-    /// <summary>Acknowledge, resolve and whatever else changes incidents, silences, overrides, playbook runs and post-mortems.</summary>
+    /// <summary>Acknowledge, resolve and whatever else changes incidents, silences, overrides, playbook runs and post-mortems; speak for oneself about shifts.</summary>
     public const string Respond = "respond";
 
-    /// <summary>Change who belongs to a team.</summary>
+    /// <summary>Change who belongs to a team, and speak for its people about their shifts.</summary>
     public const string Manage = "manage";
 
     /// <summary>Change people, keys, configuration: what belongs to no team.</summary>
@@ -81,6 +81,48 @@ public static class Permissions
         var own = grants.Where(g => g.Team is null || g.Team == given.Team).Max(g => Role.Rank(g.Role));
         return Role.Rank(given.Role) <= own ? null : $"Only an admin gives or takes the role {given.Role}.";
     }
+
+    /// <summary>For what concerns every team at once, such as a silence of all alerts: null when a grant over all teams allows it, else why not.</summary>
+    public static string? WhyNotForAll(IReadOnlyCollection<Grant> grants, string permission) =>
+        WhyNot(grants, permission, null) ?? (grants.Any(g => g.Team is null && Covers(g.Role, permission)) ? null : $"This concerns all teams and needs the role {LeastRole[permission]} over all of them.");
+
+    /// <summary>The one team in which the caller may do something, for what is made without naming one. Null, with no reason why not, when that is all teams.</summary>
+    public static (string? Team, string? WhyNot) TeamOf(IReadOnlyCollection<Grant> grants, string permission)
+    {
+        if (!AllowsSomewhere(grants, permission)) return (null, WhyNot(grants, permission, null));
+        var teams = grants.Where(g => Covers(g.Role, permission)).Select(g => g.Team).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
+        return teams switch
+        {
+            [null, ..] => (null, null),
+            [var only] => (only, null),
+            _ => (null, $"Name one of your teams: {string.Join(", ", teams)}."),
+        };
+    }
+
+    /// <summary>Whether the caller may say what a person does about a shift: for oneself whoever responds in the team of the schedule, for somebody else whoever manages it.</summary>
+    /// <param name="grants">What the caller has.</param>
+    /// <param name="own">Key of the person in <c>oncall.yaml</c> that the caller is; null for programs, and for users that are nobody there.</param>
+    /// <param name="person">Key of the person who is said to act.</param>
+    /// <param name="team">Of the schedule; null when it belongs to none.</param>
+    public static string? WhyNotActFor(IReadOnlyCollection<Grant> grants, string? own, string person, string? team) =>
+        own == person ? WhyNot(grants, Permission.Respond, team)
+        : WhyNot(grants, Permission.Manage, team) is { } why ? $"{NotThem(own, person)} {why}"
+        : null;
+
+    /// <summary>Whether the caller may have a person's contacts rung, or end what shows the person's shifts: everybody who responds for oneself, for others whoever manages one of their teams, or all.</summary>
+    /// <param name="grants">What the caller has.</param>
+    /// <param name="own">Key of the person that the caller is; null for nobody's.</param>
+    /// <param name="person">Key of whose contacts they are.</param>
+    /// <param name="teams">The teams the person is in.</param>
+    public static string? WhyNotReach(IReadOnlyCollection<Grant> grants, string? own, string person, IReadOnlyCollection<string> teams)
+    {
+        if (own == person) return AllowsSomewhere(grants, Permission.Respond) ? null : WhyNot(grants, Permission.Respond, null);
+        return teams.Any(team => WhyNot(grants, Permission.Manage, team) is null) || WhyNotForAll(grants, Permission.Manage) is null
+            ? null
+            : $"{NotThem(own, person)} For somebody else this needs the role {LeastRole[Permission.Manage]} over one of their teams, or over all.";
+    }
+
+    private static string NotThem(string? own, string person) => own is null ? $"You are not known as {person}: sign in as a user who is that person in oncall.yaml." : $"You are {own}, not {person}.";
 
     private static bool Covers(string role, string permission) => Role.Rank(role) >= Role.Rank(LeastRole[permission]);
 }

@@ -67,6 +67,19 @@ public static class SettleRules
         _ => throw new ArgumentOutOfRangeException(nameof(view), view, "A view these rules do not know."),
     };
 
+    /// <summary>
+    /// Whether what a silence hid waits a moment longer at its end. While a silence holds in Alertmanager, too, no resolve is sent; an alert that Alertmanager has just not had is being asked for and must not page
+    /// for what is over. It waits only for the checks under way, and never long: what cannot be settled pages.
+    /// </summary>
+    /// <param name="absences">How often in a row Alertmanager did not have it.</param>
+    /// <param name="endedAt">When the silence ended.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="settleEvery">See <c>settle_every</c>.</param>
+    public static bool IsBeingAsked(int absences, Instant endedAt, Instant now, Duration settleEvery) =>
+        absences is > 0 and < AbsencesToEnd && now < endedAt + Duration.Min(AbsencesToEnd * settleEvery, LongestAsking);
+
+    private static readonly Duration LongestAsking = Duration.FromMinutes(5);
+
     private static string InWords(Duration time) =>
         time.TotalHours >= 1 ? FormattableString.Invariant($"{time.TotalHours:0.#} h") : FormattableString.Invariant($"{time.TotalMinutes:0} min");
 }

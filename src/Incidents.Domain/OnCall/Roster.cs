@@ -13,6 +13,9 @@ public sealed class Roster(IEnumerable<Person> people, IEnumerable<Team> teams, 
     public IReadOnlyDictionary<string, Schedule> Schedules { get; } = schedules.ToDictionary(s => s.Key, StringComparer.Ordinal);
 
     public IReadOnlyDictionary<string, EscalationPolicy> Policies { get; } = policies.ToDictionary(p => p.Key, StringComparer.Ordinal);
+
+    /// <summary>Keys of the teams that a person is in.</summary>
+    public IReadOnlyCollection<string> TeamsOf(string person) => [.. Teams.Values.Where(t => t.Members.Contains(person)).Select(t => t.Key)];
 }
 
 /// <summary>What can be sent at all.</summary>

@@ -15,4 +15,7 @@ public sealed record Schedule
     public required DateTimeZone Zone { get; init; }
 
     public required ImmutableArray<Layer> Layers { get; init; }
+
+    /// <summary>Key of the team whose responders change who has it; null: everybody's.</summary>
+    public string? Team { get; init; }
 }

@@ -43,6 +43,9 @@ public sealed record Silence
     /// <summary>Empty: the whole time. Otherwise only while one of these holds, read as <c>time_intervals</c> are: an hour that the clock skips is in none, one it repeats is in twice.</summary>
     public ImmutableArray<TimeWindow> Windows { get; init; } = [];
 
+    /// <summary>Key of the team whose alerts it hides, and those of no team; null: of every team.</summary>
+    public string? Team { get; init; }
+
     /// <summary>Names it among all that hides: <c>silence/12</c>.</summary>
     public string Rule => string.Create(CultureInfo.InvariantCulture, $"{Kind}/{Id}");
 
@@ -55,6 +58,11 @@ public sealed record Silence
 
         return true;
     }
+
+    /// <summary>Whether it is about an alert: its labels match, and it belongs to the silence's team or to none. Nobody silences the alerts of a team that is not theirs.</summary>
+    /// <param name="labels">Of the alert.</param>
+    /// <param name="team">The team that the alert, or its incident, belongs to; null: none.</param>
+    public bool Hides(Labels labels, string? team) => (Team is null || team is null || Team == team) && Matches(labels);
 
     public bool HoldsAt(Instant at)
     {
@@ -80,11 +88,11 @@ public sealed record Silence
         return EndsAt < minute ? EndsAt : minute;
     }
 
-    /// <summary><c>silence 12 by ana until 2026-03-02 10:00Z (deploy)</c>.</summary>
+    /// <summary><c>silence 12 of team payments by ana until 2026-03-02 10:00Z (deploy)</c>.</summary>
     public string Describe()
     {
         var until = EndsAt is { } end && Windows.IsEmpty ? $" until {end.ToString("uuuu-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{(Kind == SilenceKind.Maintenance ? "maintenance window" : "silence")} {Id} by {AlertText.OneLine(Owner, 100)}{until} ({AlertText.OneLine(Reason, 200)})");
+        return string.Create(CultureInfo.InvariantCulture, $"{(Kind == SilenceKind.Maintenance ? "maintenance window" : "silence")} {Id}{(Team is null ? "" : $" of team {Team}")} by {AlertText.OneLine(Owner, 100)}{until} ({AlertText.OneLine(Reason, 200)})");
     }
 
     /// <summary>Null when conditions are sound; otherwise why nobody can mean them.</summary>

@@ -41,6 +41,20 @@ internal sealed record EngineConfiguration
     /// <summary>Names of the receivers that are told of hand-overs, by the schedule's key; only schedules that have some.</summary>
     public IReadOnlyDictionary<string, ImmutableArray<string>> HandOverReceivers { get; init; } = FrozenDictionary<string, ImmutableArray<string>>.Empty;
 
+    /// <summary>Keys of the teams that the files know: those of <c>oncall.yaml</c>, and those that routes and schedules name.</summary>
+    public IReadOnlyCollection<string> TeamKeys()
+    {
+        var keys = new SortedSet<string>(OnCall.Teams.Keys.Concat(OnCall.Schedules.Values.Select(s => s.Team).OfType<string>()), StringComparer.Ordinal);
+        Add(Routing.Describe());
+        return keys;
+
+        void Add(RouteSummary route)
+        {
+            if (route.Team is { } team) keys.Add(team);
+            foreach (var child in route.Routes) Add(child);
+        }
+    }
+
     /// <summary>What this machine can send by: channels and receivers whose settings and secrets are there. A receiver that is parked now is still in it.</summary>
     public Reach Reach { get; init; } = Reach.Nothing;
 

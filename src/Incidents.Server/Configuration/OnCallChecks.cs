@@ -57,6 +57,7 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
     private void CheckSchedule(ScheduleEntry schedule, YamlReading reading)
     {
         foreach (var receiver in schedule.Notify) CheckReceiver(receiver, reading);
+        if (schedule.Team is { } team) CheckTeam(team, "leave it out", reading);
         var layers = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
         foreach (var layer in schedule.Layers)
         {
@@ -65,6 +66,13 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
             foreach (var person in layer.People) CheckPerson(person, reading);
             if (layer.Layer is { From: { } from, Until: { } until } && until <= from) reading.Report(layer.UntilKey!, Code.BadTurn, "the layer ends before it begins.", "Write an until that is later than from.");
         }
+    }
+
+    /// <summary>Without teams in oncall.yaml it is only a word that memberships use, too.</summary>
+    private void CheckTeam(Located<string> team, string otherwise, YamlReading where)
+    {
+        if (_teams.Count == 0 || _teams.ContainsKey(team.Value)) return;
+        where.Report(team.Node, Code.UndefinedTeam, $"team '{team.Value}' is not defined.", Suggestion.Nearest(team.Value, _teams.Keys) is { } near ? $"Did you mean '{near}'?" : $"Define it in oncall.yaml under 'teams', or {otherwise}.");
     }
 
     private void CheckPerson(Located<string> person, YamlReading reading) =>
@@ -141,9 +149,7 @@ internal sealed class OnCallChecks(OnCallEntry file, YamlReading? reading, Routi
                 routingReading.Report(policy.Node, Code.UndefinedPolicy, $"escalation policy '{policy.Value}' is not defined.", nearest is null ? "Define it in oncall.yaml under 'escalation_policies', or write 'none'." : $"Did you mean '{nearest}'?");
             }
 
-            // Without teams in oncall.yaml, a route's is only a word that memberships use, too.
-            if (route.Team is { Value: not "none" } team && _teams.Count > 0 && !_teams.ContainsKey(team.Value))
-                routingReading.Report(team.Node, Code.UndefinedTeam, $"team '{team.Value}' is not defined.", Suggestion.Nearest(team.Value, _teams.Keys) is { } near ? $"Did you mean '{near}'?" : "Define it in oncall.yaml under 'teams', or write 'none'.");
+            if (route.Team is { Value: not "none" } team) CheckTeam(team, "write 'none'", routingReading);
 
             foreach (var child in route.Routes) Check(child);
         }

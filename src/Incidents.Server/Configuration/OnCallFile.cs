@@ -43,7 +43,11 @@ internal sealed record SupportHoursEntry(Located<string> Name, SupportHours Hour
 /// <param name="Layers">Name of each layer, and everybody it names.</param>
 /// <param name="Notify">Receivers of hand-over notices.</param>
 /// <param name="Calendar">Null: it is read from none.</param>
-internal sealed record ScheduleEntry(Located<string> Key, Schedule Schedule, IReadOnlyList<LayerEntry> Layers, IReadOnlyList<Located<string>> Notify, CalendarSource? Calendar);
+internal sealed record ScheduleEntry(Located<string> Key, Schedule Schedule, IReadOnlyList<LayerEntry> Layers, IReadOnlyList<Located<string>> Notify, CalendarSource? Calendar)
+{
+    /// <summary>Null: everybody's.</summary>
+    public Located<string>? Team { get; init; }
+}
 
 internal sealed record LayerEntry(Located<string> Name, Layer Layer, IReadOnlyList<Located<string>> People, YamlNode? UntilKey);
 
@@ -241,13 +245,15 @@ internal sealed class OnCallFile
         var layers = new Field<IReadOnlyList<LayerEntry>>("layers", Shapes.List(ALayer(), mayBeEmpty: true), "Rotations upon each other, the last on top: each hides those before it wherever it has somebody.");
         var notify = new Field<IReadOnlyList<Located<string>>>("notify", Shapes.List(Shapes.Text.Located(), mayBeEmpty: true), "Receivers of routing.yaml that are told of each hand-over.") { Example = new JsonArray("slack-alerts") };
         var calendar = new Field<CalendarSource>("ical", Calendar(), "A calendar (RFC 5545) whose events are the shifts; layers show through where it names nobody.");
-        return new ObjectShape<ScheduleEntry>("Who is on call when.", [key, name, zone, layers, calendar, notify], values => new ScheduleEntry(values.Get(key)!, new Schedule
+        var team = new Field<Located<string>>("team", Key.Located(), "The team whose responders make overrides and swaps of it. Default: everybody's.") { Example = "platform" };
+        return new ObjectShape<ScheduleEntry>("Who is on call when.", [key, name, zone, team, layers, calendar, notify], values => new ScheduleEntry(values.Get(key)!, new Schedule
         {
             Key = values.Get(key)!.Value,
             Name = values.Get(name) ?? values.Get(key)!.Value,
             Zone = values.Get(zone)!,
             Layers = [.. (values.Get(layers) ?? []).Select(l => l.Layer)],
-        }, values.Get(layers) ?? [], values.Get(notify) ?? [], values.Get(calendar) is { } source ? source with { Schedule = values.Get(key)!.Value } : null));
+            Team = values.Get(team)?.Value,
+        }, values.Get(layers) ?? [], values.Get(notify) ?? [], values.Get(calendar) is { } source ? source with { Schedule = values.Get(key)!.Value } : null) { Team = values.Get(team) });
     }
 
     private static CheckedShape<CalendarSource> Calendar()

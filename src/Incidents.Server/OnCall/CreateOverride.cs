@@ -1,4 +1,5 @@
 using FluentValidation;
+using Incidents.Domain.Access;
 using Incidents.Server.Configuration;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
@@ -15,7 +16,21 @@ namespace Incidents.Server.OnCall;
 /// <param name="People">Keys of those who are on call then, all of them together.</param>
 /// <param name="Replaces">Only this person's place is taken; null: theirs alone is on call.</param>
 /// <param name="Reason">For others.</param>
-internal sealed record CreateOverride(string Schedule, Instant From, Instant Until, IReadOnlyList<string> People, string? Replaces, string? Reason) : ICommand<OverrideRow?>;
+internal sealed record CreateOverride(string Schedule, Instant From, Instant Until, IReadOnlyList<string> People, string? Replaces, string? Reason) : ICommand<DutyAnswer<OverrideRow>>;
+
+/// <summary>What a change of who is on call came to.</summary>
+internal abstract record DutyAnswer<TRow>
+{
+    private DutyAnswer() { }
+
+    public sealed record Is(TRow Row) : DutyAnswer<TRow>;
+
+    /// <summary>There is no such schedule, or nothing of it has this id.</summary>
+    public sealed record NotFound : DutyAnswer<TRow>;
+
+    /// <summary>The caller may not; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : DutyAnswer<TRow>;
+}
 
 internal sealed class CreateOverrideValidator : AbstractValidator<CreateOverride>
 {
@@ -34,12 +49,12 @@ internal sealed class CreateOverrideValidator : AbstractValidator<CreateOverride
     }
 }
 
-internal sealed partial class CreateOverrideHandler(IncidentsDbContext db, IActiveConfiguration configuration, IActor actor, IAuditLog audit, TimeProvider clock, ILogger<CreateOverrideHandler> log) : ICommandHandler<CreateOverride, OverrideRow?>
+internal sealed partial class CreateOverrideHandler(IncidentsDbContext db, IActiveConfiguration configuration, IAccess access, IActor actor, IAuditLog audit, TimeProvider clock, ILogger<CreateOverrideHandler> log) : ICommandHandler<CreateOverride, DutyAnswer<OverrideRow>>
 {
-    /// <summary>Null when there is no such schedule.</summary>
-    public async ValueTask<OverrideRow?> Handle(CreateOverride command, CancellationToken cancellationToken)
+    public async ValueTask<DutyAnswer<OverrideRow>> Handle(CreateOverride command, CancellationToken cancellationToken)
     {
-        if (!configuration.Current.OnCall.Schedules.ContainsKey(command.Schedule)) return null;
+        if (!configuration.Current.OnCall.Schedules.TryGetValue(command.Schedule, out var schedule)) return new DutyAnswer<OverrideRow>.NotFound();
+        if (access.WhyNot(Permission.Respond, schedule.Team) is { } why) return new DutyAnswer<OverrideRow>.Forbidden(why);
         var now = clock.GetCurrentInstant();
         var row = new OverrideRow
         {
@@ -57,7 +72,7 @@ internal sealed partial class CreateOverrideHandler(IncidentsDbContext db, IActi
         audit.Add("override.create", $"schedule/{row.Schedule}", new { id = row.Id, from = row.StartsAt, until = row.EndsAt, people = row.People, replaces = row.Replaces });
         await db.SaveChangesAsync(cancellationToken);
         LogMade(row.Id, row.Schedule);
-        return row;
+        return new DutyAnswer<OverrideRow>.Is(row);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Override {OverrideId} of schedule {Schedule} was made")]

@@ -41,18 +41,24 @@ internal static class OnCallEndpoints
 
         schedules.MapGet("{key}/overrides", ListOverridesAsync).RequireAuthorization(Scopes.Read).WithName("ListOverrides").WithSummary("Overrides that touch a range, the earliest first").Produces<Page<OverrideShown>>().WithNoSchedule();
         schedules.MapPost("{key}/overrides", CreateOverrideAsync).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName("CreateOverride").WithSummary("Somebody else has it for a while")
-            .WithDescription("Of several overrides the one made last wins. What begins in the past begins now.").Produces<OverrideShown>(201).WithNoSchedule();
+            .WithDescription("Of several overrides the one made last wins. What begins in the past begins now.").Produces<OverrideShown>(201).WithNoSchedule().WithNotAllowed();
         schedules.MapGet("{key}/overrides/{id:guid}", GetOverrideAsync).RequireAuthorization(Scopes.Read).WithName("GetOverride").WithSummary("One override").Produces<OverrideShown>().WithNoOverride();
-        schedules.MapDelete("{key}/overrides/{id:guid}", async (string key, Guid id, ISender sender, CancellationToken stop) => await sender.Send(new CancelOverride(key, id), stop) ? Results.NoContent() : NoOverride(id))
-            .RequireAuthorization(Scopes.Respond).WithName("CancelOverride").WithSummary("An override counts no longer from now on").WithDescription("Safe to repeat. What was before stays as it was.").Produces(204).WithNoOverride();
+        schedules.MapDelete("{key}/overrides/{id:guid}", async (string key, Guid id, ISender sender, CancellationToken stop) => await sender.Send(new CancelOverride(key, id), stop) switch
+            {
+                DutyAnswer<OverrideRow>.Is => Results.NoContent(),
+                DutyAnswer<OverrideRow>.Forbidden(var why) => NotAllowed(why),
+                _ => NoOverride(id),
+            })
+            .RequireAuthorization(Scopes.Respond).WithName("CancelOverride").WithSummary("An override counts no longer from now on").WithDescription("Safe to repeat. What was before stays as it was.").Produces(204).WithNoOverride().WithNotAllowed();
 
         schedules.MapGet("{key}/swaps", ListSwapsAsync).RequireAuthorization(Scopes.Read).WithName("ListSwaps").WithSummary("Shift swaps that are not over").Produces<Page<SwapShown>>().WithNoSchedule();
-        schedules.MapPost("{key}/swaps", RequestSwapAsync).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName("RequestSwap").WithSummary("Somebody asks to be relieved").Produces<SwapShown>(201).WithNoSchedule();
+        schedules.MapPost("{key}/swaps", RequestSwapAsync).RequireAuthorization(Scopes.Respond).WithIdempotency().WithName("RequestSwap").WithSummary("Somebody asks to be relieved")
+            .WithDescription("Whoever is signed in as a user asks for oneself; for somebody else, whoever manages the schedule's team.").Produces<SwapShown>(201).WithNoSchedule().WithNotAllowed();
         schedules.MapGet("{key}/swaps/{id:guid}", GetSwapAsync).RequireAuthorization(Scopes.Read).WithName("GetSwap").WithSummary("One swap").Produces<SwapShown>().WithNoSwap();
         foreach (var (verb, name, summary) in new[] { (SwapVerb.Accept, "AcceptSwap", "Somebody takes it: from now on it counts"), (SwapVerb.Decline, "DeclineSwap", "The person it was offered to will not"), (SwapVerb.Withdraw, "WithdrawSwap", "The request is taken back") })
         {
-            schedules.MapPost($"{{key}}/swaps/{{id:guid}}/{verb}", (string key, Guid id, SwapBy body, HttpContext http, ISender sender, CancellationToken stop) => AnswerSwapAsync(key, id, verb, body, http, sender, stop))
-                .RequireAuthorization(Scopes.Respond).WithIdempotency().WithName(name).WithSummary(summary).WithDescription("Safe to repeat.").Produces<SwapShown>().WithNoSwap()
+            schedules.MapPost($"{{key}}/swaps/{{id:guid}}/{verb}", (string key, Guid id, SwapBy? body, HttpContext http, IAccess access, ISender sender, CancellationToken stop) => AnswerSwapAsync(key, id, verb, body, http, access, sender, stop))
+                .RequireAuthorization(Scopes.Respond).WithIdempotency().WithName(name).WithSummary(summary).WithDescription("Safe to repeat. Whoever is signed in as a user does it for oneself; for somebody else, whoever manages the schedule's team.").Produces<SwapShown>().WithNoSwap().WithNotAllowed()
                 .WithProblem(409, "impossible_transition", "Not possible as things are; the detail says why.").WithProblem(412, "precondition_failed", "The entity tag in If-Match is not the current one.");
         }
 
@@ -104,11 +110,10 @@ internal static class OnCallEndpoints
         group.MapPost("{key}/calendar-url/renew", async (string key, IActiveConfiguration configuration, ISender sender, CancellationToken stop) =>
             {
                 if (!exists(configuration.Current.OnCall, key)) return missing(key);
-                await sender.Send(new RenewCalendarLink(kind, key), stop);
-                return Results.NoContent();
+                return await sender.Send(new RenewCalendarLink(kind, key), stop) is { } why ? NotAllowed(why) : Results.NoContent();
             })
             .RequireAuthorization(Scopes.Respond).WithName($"Renew{name}CalendarUrl").WithSummary("End every secret address of this calendar given out so far")
-            .Produces(204).WithProblem(404, $"{kind}_not_found", $"There is no such {kind}.");
+            .Produces(204).WithProblem(404, $"{kind}_not_found", $"There is no such {kind}.").WithNotAllowed();
     }
 
     private static async Task<IResult> WhoAsync([FromQuery, Description("RFC 3339; default now.")] string? at, DutyBooks books, TimeProvider clock, CancellationToken cancellationToken)
@@ -137,7 +142,7 @@ internal static class OnCallEndpoints
     }
 
     private static ScheduleShown Shown(Schedule schedule, EngineConfiguration configuration, CalendarStateShown? calendar) =>
-        new(schedule.Key, schedule.Name, schedule.Zone.Id, [.. schedule.Layers.Select(l => LayerShown.Of(l, schedule.Zone))], configuration.Calendars.ContainsKey(schedule.Key), calendar);
+        new(schedule.Key, schedule.Name, schedule.Zone.Id, [.. schedule.Layers.Select(l => LayerShown.Of(l, schedule.Zone))], configuration.Calendars.ContainsKey(schedule.Key), calendar, schedule.Team);
 
     private static async Task<IResult> ShiftsAsync(string key, [FromQuery, Description("RFC 3339; default now.")] string? from, [FromQuery, Description("RFC 3339; default two weeks after from.")] string? to, DutyBooks books, IActiveConfiguration configuration, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -160,9 +165,12 @@ internal static class OnCallEndpoints
     }
 
     private static async Task<IResult> CreateOverrideAsync(string key, OverrideWanted body, ISender sender, TimeProvider clock, CancellationToken cancellationToken) =>
-        await sender.Send(new CreateOverride(key, body.From ?? clock.GetCurrentInstant(), body.Until, body.People, body.Replaces, body.Reason), cancellationToken) is { } made
-            ? TypedResults.Created($"/api/v1/schedules/{Uri.EscapeDataString(key)}/overrides/{made.Id}", OverrideShown.Of(made))
-            : NoSchedule(key);
+        await sender.Send(new CreateOverride(key, body.From ?? clock.GetCurrentInstant(), body.Until, body.People, body.Replaces, body.Reason), cancellationToken) switch
+        {
+            DutyAnswer<OverrideRow>.Is(var made) => TypedResults.Created($"/api/v1/schedules/{Uri.EscapeDataString(key)}/overrides/{made.Id}", OverrideShown.Of(made)),
+            DutyAnswer<OverrideRow>.Forbidden(var why) => NotAllowed(why),
+            _ => NoSchedule(key),
+        };
 
     private static async Task<IResult> GetOverrideAsync(string key, Guid id, IncidentsDbContext db, CancellationToken cancellationToken) =>
         await db.Set<OverrideRow>().AsNoTracking().SingleOrDefaultAsync(o => o.Id == id && o.Schedule == key, cancellationToken) is { } row ? TypedResults.Ok(OverrideShown.Of(row)) : NoOverride(id);
@@ -175,11 +183,19 @@ internal static class OnCallEndpoints
         return TypedResults.Ok(Page.Whole<SwapShown>([.. rows.Select(SwapShown.Of)]));
     }
 
-    private static async Task<IResult> RequestSwapAsync(string key, SwapWanted body, HttpContext http, ISender sender, CancellationToken cancellationToken)
+    private static async Task<IResult> RequestSwapAsync(string key, SwapWanted body, HttpContext http, IAccess access, ISender sender, CancellationToken cancellationToken)
     {
-        if (await sender.Send(new RequestSwap(key, body.Person, body.From, body.Until, body.ReturnFrom, body.ReturnUntil, body.OfferedTo, body.Reason), cancellationToken) is not { } made) return NoSchedule(key);
-        ETags.Set(http, made.Revision);
-        return TypedResults.Created($"/api/v1/schedules/{Uri.EscapeDataString(key)}/swaps/{made.Id}", SwapShown.Of(made));
+        if ((body.Person ?? access.Person) is not { } person) return ApiProblem.Validation("/person", "required", Nobody);
+        switch (await sender.Send(new RequestSwap(key, person, body.From, body.Until, body.ReturnFrom, body.ReturnUntil, body.OfferedTo, body.Reason), cancellationToken))
+        {
+            case DutyAnswer<SwapRow>.Is(var made):
+                ETags.Set(http, made.Revision);
+                return TypedResults.Created($"/api/v1/schedules/{Uri.EscapeDataString(key)}/swaps/{made.Id}", SwapShown.Of(made));
+            case DutyAnswer<SwapRow>.Forbidden(var why):
+                return NotAllowed(why);
+            default:
+                return NoSchedule(key);
+        }
     }
 
     private static async Task<IResult> GetSwapAsync(string key, Guid id, HttpContext http, IncidentsDbContext db, CancellationToken cancellationToken)
@@ -188,9 +204,10 @@ internal static class OnCallEndpoints
         return ETags.NotModified(http, row.Revision) ?? TypedResults.Ok(SwapShown.Of(row));
     }
 
-    private static async Task<IResult> AnswerSwapAsync(string key, Guid id, string verb, SwapBy body, HttpContext http, ISender sender, CancellationToken cancellationToken)
+    private static async Task<IResult> AnswerSwapAsync(string key, Guid id, string verb, SwapBy? body, HttpContext http, IAccess access, ISender sender, CancellationToken cancellationToken)
     {
-        switch (await sender.Send(new AnswerSwap(key, id, verb, body.By, IfMatch.Read(http)), cancellationToken))
+        if ((body?.By ?? access.Person) is not { } by) return ApiProblem.Validation("/by", "required", Nobody);
+        switch (await sender.Send(new AnswerSwap(key, id, verb, by, IfMatch.Read(http)), cancellationToken))
         {
             case AnswerSwapResult.Is(var swap):
                 ETags.Set(http, swap.Revision);
@@ -201,6 +218,8 @@ internal static class OnCallEndpoints
                 return ApiProblem.PreconditionFailed(ETags.For(revision));
             case AnswerSwapResult.Impossible(var detail):
                 return ApiProblem.Conflict("impossible_transition", detail);
+            case AnswerSwapResult.Forbidden(var why):
+                return NotAllowed(why);
             default:
                 throw new UnreachableException();
         }
@@ -230,6 +249,12 @@ internal static class OnCallEndpoints
     // What is shown back is what the caller typed, at a length that is no trouble.
     private static string Quoted(string key) => Domain.Alerts.AlertText.OneLine(key, 100);
 
+    private const string Nobody = "You are nobody in oncall.yaml: sign in as a user who is, or name the person and manage the schedule's team.";
+
+    private static ApiProblem NotAllowed(string why) => ApiProblem.Forbidden("not_allowed", why);
+
+    private static RouteHandlerBuilder WithNotAllowed(this RouteHandlerBuilder endpoint) => endpoint.WithProblem(403, "not_allowed", "The caller has no role in the team that this belongs to; the detail says which is missing.");
+
     private static ApiProblem NoSchedule(string key) => ApiProblem.NotFound("schedule_not_found", $"There is no schedule {Quoted(key)}.");
 
     private static ApiProblem NoPerson(string key) => ApiProblem.NotFound("person_not_found", $"There is no person {Quoted(key)}.");
@@ -254,14 +279,14 @@ internal static class OnCallEndpoints
 /// <param name="Reason">For others.</param>
 internal sealed record OverrideWanted(Instant Until, string[] People, Instant? From = null, string? Replaces = null, string? Reason = null);
 
-/// <param name="Person">Key of who wants to be relieved.</param>
 /// <param name="From">Beginning of what is given.</param>
 /// <param name="Until">Its end.</param>
+/// <param name="Person">Key of who wants to be relieved; the caller when left out.</param>
 /// <param name="ReturnFrom">Beginning of what the person does in return.</param>
 /// <param name="ReturnUntil">Its end.</param>
 /// <param name="OfferedTo">Key of whom it is offered to; anybody when left out.</param>
 /// <param name="Reason">For others.</param>
-internal sealed record SwapWanted(string Person, Instant From, Instant Until, Instant? ReturnFrom = null, Instant? ReturnUntil = null, string? OfferedTo = null, string? Reason = null);
+internal sealed record SwapWanted(Instant From, Instant Until, string? Person = null, Instant? ReturnFrom = null, Instant? ReturnUntil = null, string? OfferedTo = null, string? Reason = null);
 
-/// <param name="By">Key of the person who acts.</param>
-internal sealed record SwapBy(string By);
+/// <param name="By">Key of the person who acts; the caller when left out.</param>
+internal sealed record SwapBy(string? By = null);

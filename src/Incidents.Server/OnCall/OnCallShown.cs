@@ -71,7 +71,8 @@ internal sealed record WhoIsOnCall
 }
 
 /// <summary>A schedule as <c>oncall.yaml</c> has it.</summary>
-internal sealed record ScheduleShown(string Key, string Name, string TimeZone, ImmutableArray<LayerShown> Layers, bool IsImported, CalendarStateShown? Calendar);
+/// <param name="Team">The team whose responders change who has it; null: everybody's.</param>
+internal sealed record ScheduleShown(string Key, string Name, string TimeZone, ImmutableArray<LayerShown> Layers, bool IsImported, CalendarStateShown? Calendar, string? Team);
 
 /// <param name="Name">Of the layer.</param>
 /// <param name="Turns">Keys of people, turn by turn.</param>

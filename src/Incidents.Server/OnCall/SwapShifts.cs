@@ -19,7 +19,7 @@ namespace Incidents.Server.OnCall;
 /// <param name="ReturnUntil">Its end.</param>
 /// <param name="OfferedTo">Key of whom it is offered to; null: anybody.</param>
 /// <param name="Reason">For others.</param>
-internal sealed record RequestSwap(string Schedule, string Person, Instant From, Instant Until, Instant? ReturnFrom, Instant? ReturnUntil, string? OfferedTo, string? Reason) : ICommand<SwapRow?>;
+internal sealed record RequestSwap(string Schedule, string Person, Instant From, Instant Until, Instant? ReturnFrom, Instant? ReturnUntil, string? OfferedTo, string? Reason) : ICommand<DutyAnswer<SwapRow>>;
 
 internal sealed class RequestSwapValidator : AbstractValidator<RequestSwap>
 {
@@ -38,12 +38,12 @@ internal sealed class RequestSwapValidator : AbstractValidator<RequestSwap>
     }
 }
 
-internal sealed class RequestSwapHandler(IncidentsDbContext db, IActiveConfiguration configuration, IActor actor, IAuditLog audit, TimeProvider clock) : ICommandHandler<RequestSwap, SwapRow?>
+internal sealed class RequestSwapHandler(IncidentsDbContext db, IActiveConfiguration configuration, IAccess access, IActor actor, IAuditLog audit, TimeProvider clock) : ICommandHandler<RequestSwap, DutyAnswer<SwapRow>>
 {
-    /// <summary>Null when there is no such schedule.</summary>
-    public async ValueTask<SwapRow?> Handle(RequestSwap command, CancellationToken cancellationToken)
+    public async ValueTask<DutyAnswer<SwapRow>> Handle(RequestSwap command, CancellationToken cancellationToken)
     {
-        if (!configuration.Current.OnCall.Schedules.ContainsKey(command.Schedule)) return null;
+        if (!configuration.Current.OnCall.Schedules.TryGetValue(command.Schedule, out var schedule)) return new DutyAnswer<SwapRow>.NotFound();
+        if (access.WhyNotActFor(command.Person, schedule.Team) is { } why) return new DutyAnswer<SwapRow>.Forbidden(why);
         var row = new SwapRow
         {
             Id = Guid.CreateVersion7(clock.GetUtcNow()),
@@ -61,7 +61,7 @@ internal sealed class RequestSwapHandler(IncidentsDbContext db, IActiveConfigura
         db.Add(row);
         audit.Add("swap.request", $"schedule/{row.Schedule}", new { id = row.Id, person = row.Person, from = row.GivesFrom, until = row.GivesUntil });
         await db.SaveChangesAsync(cancellationToken);
-        return row;
+        return new DutyAnswer<SwapRow>.Is(row);
     }
 }
 
@@ -98,9 +98,12 @@ internal abstract record AnswerSwapResult
     public sealed record Stale(long Revision) : AnswerSwapResult;
 
     public sealed record Impossible(string Detail) : AnswerSwapResult;
+
+    /// <summary>The caller is not the person, nor speaks for the team; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : AnswerSwapResult;
 }
 
-internal sealed class AnswerSwapHandler(IncidentsDbContext db, IAuditLog audit, TimeProvider clock) : ICommandHandler<AnswerSwap, AnswerSwapResult>
+internal sealed class AnswerSwapHandler(IncidentsDbContext db, IActiveConfiguration configuration, IAccess access, IAuditLog audit, TimeProvider clock) : ICommandHandler<AnswerSwap, AnswerSwapResult>
 {
     public async ValueTask<AnswerSwapResult> Handle(AnswerSwap command, CancellationToken cancellationToken)
     {
@@ -108,6 +111,9 @@ internal sealed class AnswerSwapHandler(IncidentsDbContext db, IAuditLog audit, 
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var row = await db.Set<SwapRow>().FromSql($"select * from shift_swaps where id = {command.Id} and schedule = {command.Schedule} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
         if (row is null) return new AnswerSwapResult.NotFound();
+
+        // Whoever takes a shift is called for it, so nobody takes it in another's name but who manages the schedule.
+        if (access.WhyNotActFor(command.By, configuration.Current.OnCall.Schedules.GetValueOrDefault(command.Schedule)?.Team) is { } not) return new AnswerSwapResult.Forbidden(not);
         if (command.IfRevision is { } expected && expected != row.Revision) return new AnswerSwapResult.Stale(row.Revision);
 
         var (swap, now) = (row.ToSwap(), clock.GetCurrentInstant());

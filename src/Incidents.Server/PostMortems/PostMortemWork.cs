@@ -3,6 +3,7 @@ using Incidents.Domain.Access;
 using Incidents.Domain.PostMortems;
 using Incidents.Domain.Response;
 using Incidents.Server.Scheduling;
+using Incidents.Server.Response;
 using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Microsoft.EntityFrameworkCore;
@@ -48,7 +49,7 @@ internal sealed class PostMortemWork(IncidentsDbContext db, IActor actor, IAcces
         if (access.WhyNot(Permission.Respond, team) is { } why) return new PostMortemAnswer.Forbidden(why);
         if (ifRevision is { } expected && expected != postMortem.Revision) return new PostMortemAnswer.Stale(postMortem, null);
 
-        switch (verb(postMortem, new Actor(actor.Kind, actor.Name), clock.GetCurrentInstant()))
+        switch (verb(postMortem, actor.ToActor(), clock.GetCurrentInstant()))
         {
             case PostMortemOutcome.AlreadySo(var detail):
                 return new PostMortemAnswer.Is(postMortem, false, detail);

@@ -75,7 +75,7 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
     /// <summary>Null when the caller may act on incidents of this team (null: of none), else why not.</summary>
     public string? WhyNot(string? team) => access.WhyNot(Permission.Respond, team);
 
-    public Actor By => new(actor.Kind, actor.Name);
+    public Actor By => actor.ToActor();
 
     public async Task<Incident?> LockAsync(long number, CancellationToken cancellationToken) =>
         await db.Incidents.FromSql($"select * from incidents where number = {number} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
@@ -106,4 +106,10 @@ internal sealed class IncidentWork(IncidentsDbContext db, IPublisher events, IAc
         await transaction.CommitAsync(cancellationToken);
         Wake();
     }
+}
+
+internal static class TimelineActors
+{
+    /// <summary>Who acts, as timelines know them. Whoever signed in with a key and typed a name is a person to them, as a user is; the audit log tells the two apart.</summary>
+    public static Actor ToActor(this IActor actor) => new(actor.Kind == ActorKind.KeySession ? ActorKind.User : actor.Kind, actor.Name);
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Incidents.Domain.Routing;
+using Incidents.Server.Alerts.Sources;
+using Incidents.Server.Configuration;
 using Incidents.Server.Routing;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -10,12 +12,19 @@ using Npgsql;
 
 namespace Incidents.Server.Response;
 
-/// <summary>Silences, and maintenance windows that do not recur: Alertmanager knows no others.</summary>
+/// <summary>Silences of every team, and such maintenance windows that do not recur: Alertmanager knows no others.</summary>
 internal sealed class MirrorPolicy(IOptionsMonitor<AlertmanagerOptions> options) : IMirrorPolicy
 {
     public bool IsOn => options.CurrentValue is { MirrorSilences: true, Url: not null };
 
-    public bool Covers(SilenceRow silence) => IsOn && silence.Windows is null;
+    /// <summary>Also while mirroring is off: then whatever of ours is left there must end.</summary>
+    public bool CanAsk => options.CurrentValue.Url is not null;
+
+    public bool Covers(SilenceRow silence) => IsOn && silence is { Windows: null, Team: null };
+
+    public string? WhyNever(SilenceRow silence) => IsOn && silence is { Windows: null, Team: { } team }
+        ? $"Alertmanager knows no teams and would hide the alerts of others, too: this one hides those of team {team}, here only."
+        : null;
 }
 
 /// <summary>
@@ -23,18 +32,26 @@ internal sealed class MirrorPolicy(IOptionsMonitor<AlertmanagerOptions> options)
 /// so that a crash between the two repeats it; the mark in the comment finds what was made before the crash.
 /// </summary>
 internal sealed partial class MirrorSilences(
-    NpgsqlDataSource database, IAlertmanagerSilences alertmanager, MirrorPolicy policy, MuteSignal mutes, MirrorSignal signal, WorkerHealth health, TimeProvider clock, ILogger<MirrorSilences> log)
+    NpgsqlDataSource database, IAlertmanagerSilences alertmanager, MirrorPolicy policy, IActiveConfiguration configuration, MuteSignal mutes, MirrorSignal signal, WorkerHealth health, TimeProvider clock, ILogger<MirrorSilences> log)
     : Worker("mirror-silences", signal, TimeSpan.FromSeconds(5), health, clock, log)
 {
     private const int MostPerRun = 50;
     private static readonly Duration Lease = Duration.FromMinutes(2);
     private static readonly Duration ReadEvery = Duration.FromSeconds(10);
+
+    /// <summary>Of what another replica reads, on which mirroring is still on.</summary>
+    private static readonly Duration OldAfter = Duration.FromMinutes(1);
     private Instant _nextReading = Instant.MinValue;
 
     protected override async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
-        if (!policy.IsOn) return false;
+        if (!policy.CanAsk) return false;
         var now = Clock.GetCurrentInstant();
+        if (!policy.IsOn && now >= _nextReading)
+        {
+            await WithdrawAsync(now, cancellationToken);
+            _nextReading = now + ReadEvery;
+        }
 
         // One by one: the lease is longer than the calls that one silence needs.
         var told = 0;
@@ -44,13 +61,23 @@ internal sealed partial class MirrorSilences(
             told++;
         }
 
-        if (told > 0 || now >= _nextReading)
+        if (policy.IsOn && (told > 0 || now >= _nextReading))
         {
             await ReadBackAsync(now, cancellationToken);
             _nextReading = now + ReadEvery;
         }
 
         return told == MostPerRun;
+    }
+
+    /// <summary>Mirroring was switched off: what was made there ends there, or it would hide new alerts of which nobody here knows. What is listed as made there is old.</summary>
+    private async Task WithdrawAsync(Instant now, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add("update silences set mirror_state = 'pending', mirror_due_at = $1 where upstream_id is not null and mirror_state in ('mirrored', 'refused') and mirror_due_at is null", Sql.P(now));
+        batch.Add("delete from upstream_silences where read_at < $1", Sql.P(now - OldAfter));
+        await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>Begins the comment that people read there, so that no long reason hides it. With the time of its making: another engine's silence of the same number is another.</summary>
@@ -60,7 +87,7 @@ internal sealed partial class MirrorSilences(
     {
         await using var command = database.CreateCommand("""
             update silences s set mirror_due_at = $2 where id in (select id from silences where mirror_due_at <= $1 order by mirror_due_at limit $3 for update skip locked)
-            returning id, kind, matchers, owner, reason, starts_at, ends_at, ended_at, revision, upstream_id, mirror_attempts, created_at, windows
+            returning id, kind, matchers, owner, reason, starts_at, ends_at, ended_at, revision, upstream_id, mirror_attempts, created_at, windows, team
             """);
         command.Parameters.Add(Sql.P(now));
         command.Parameters.Add(Sql.P(now + Lease));
@@ -84,6 +111,7 @@ internal sealed partial class MirrorSilences(
                 MirrorAttempts = reader.GetInt32(10),
                 CreatedAt = reader.GetFieldValue<Instant>(11),
                 Windows = reader.IsDBNull(12) ? null : reader.GetString(12),
+                Team = reader.IsDBNull(13) ? null : reader.GetString(13),
             });
         }
 
@@ -107,9 +135,12 @@ internal sealed partial class MirrorSilences(
         var ours = known.Where(k => !k.IsExpired && (k.Id == row.UpstreamId || k.Comment.StartsWith(MarkOf(row), StringComparison.Ordinal))).Select(k => k.Id).ToList();
         var id = row.UpstreamId is { } told && ours.Contains(told) ? told : ours.FirstOrDefault();
         var answer = isOver ? new UpstreamAnswer(id, null) : await alertmanager.SetAsync(id, silence, $"{MarkOf(row)} {silence.Reason}", cancellationToken);
-        foreach (var other in ours.Where(o => answer.Problem is null && (isOver || o != answer.Id)))
+
+        // One that it will never take as it is now must not go on there as it was before: that may hide more.
+        var isRefused = answer is { Problem: not null, MayRetry: false };
+        foreach (var other in ours.Where(o => isRefused || (answer.Problem is null && (isOver || o != answer.Id))))
         {
-            if ((await alertmanager.ExpireAsync(other, cancellationToken)).Problem is { } problem) answer = answer with { Problem = problem };
+            if ((await alertmanager.ExpireAsync(other, cancellationToken)).Problem is { } problem) answer = answer with { Problem = problem, MayRetry = true };
         }
 
         await RecordAsync(row, answer, isOver, now, cancellationToken);
@@ -161,16 +192,36 @@ internal sealed partial class MirrorSilences(
 
         // Somebody ended it there, before its time: it is over here, too, and what still fires pages. One that is simply not there any more (a new Alertmanager) is told again.
         writes.Add("""
-            update silences set ended_at = $2, ended_by = 'Alertmanager', revision = revision + 1, mirror_state = 'ended'
-            where upstream_id = any ($1) and mirror_state = 'mirrored' and mirror_due_at is null and ended_at is null and ends_at > $2
+            with ended as (
+              update silences set ended_at = $2, ended_by = 'Alertmanager', revision = revision + 1, mirror_state = 'ended'
+              where upstream_id = any ($1) and mirror_state = 'mirrored' and mirror_due_at is null and ended_at is null and ends_at > $2
+              returning id, kind, matchers, reason)
+            insert into audit_entries (at, actor, actor_kind, action, subject, detail)
+            select $2, 'Alertmanager', 'system', kind || '.ended', kind || '/' || id, jsonb_build_object('matchers', matchers, 'reason', reason, 'ended_by', 'Alertmanager') from ended
             """, Sql.P(silences.Where(s => s.IsExpired).Select(s => s.Id).ToArray()), Sql.P(now));
         writes.Add("""
             update silences set mirror_state = 'pending', mirror_due_at = $2, upstream_id = null
             where mirror_state = 'mirrored' and mirror_due_at is null and ended_at is null and ends_at > $2 and not upstream_id = any ($1)
             """, Sql.P(silences.Select(s => s.Id).ToArray()), Sql.P(now));
+
+        // A group that is silenced whole sends no payload, so nothing would say that one of its alerts is over before the silence is: Alertmanager is asked for them every settle_every, as for those that payloads leave out.
+        writes.Add("""
+            update alerts set settle_at = $1 where id in (
+              select a.id from alerts a
+              where a.status = 'firing' and a.kind = $3 and a.settle_at > $2 and (a.muted_rule = any($4) or a.incident_number in (select number from incidents where quiet_rule = any($4)))
+              order by a.id for no key update skip locked)
+            """, Sql.P(now), Sql.P(now + configuration.Current.Incidents.SettleEvery), Sql.P(AlertmanagerSource.Key), Sql.P(await MirroredAsync(connection, now, cancellationToken)));
         await writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         mutes.Raise();
+    }
+
+    /// <summary>Rules of the silences that hold here and in Alertmanager.</summary>
+    private static async Task<string[]> MirroredAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select coalesce(array_agg(kind || '/' || id), '{}') from silences where mirror_state = 'mirrored' and ended_at is null and starts_at <= $1 and ends_at > $1", connection);
+        command.Parameters.Add(Sql.P(now));
+        return (string[])(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private const long LockKey = 0x1AC1_0E47_A15E;
@@ -180,4 +231,26 @@ internal sealed partial class MirrorSilences(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silence {SilenceId} was not taken by Alertmanager: {Reason}")]
     private partial void LogNotTold(long silenceId, string reason);
+}
+
+/// <summary>
+/// Silences that held in Alertmanager, too, and ended a moment ago: of what they hid, some may be over without anybody having said so (<see cref="Domain.Alerts.SettleRules.IsBeingAsked"/>).
+/// </summary>
+internal sealed class MirroredEnds(MirrorPolicy policy)
+{
+    private static readonly Duration Lately = Duration.FromMinutes(5);
+    private static readonly IReadOnlyDictionary<string, Instant> None = new Dictionary<string, Instant>(StringComparer.Ordinal);
+
+    /// <summary>When each ended, by its rule. Without mirroring there are none and nothing is read.</summary>
+    public async Task<IReadOnlyDictionary<string, Instant>> ReadAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    {
+        if (!policy.IsOn) return None;
+        await using var command = new NpgsqlCommand("select kind || '/' || id, least(ended_at, ends_at) from silences where upstream_id is not null and least(ended_at, ends_at) between $1 and $2", connection);
+        command.Parameters.Add(Sql.P(now - Lately));
+        command.Parameters.Add(Sql.P(now));
+        var ends = new Dictionary<string, Instant>(StringComparer.Ordinal);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) ends[reader.GetString(0)] = reader.GetFieldValue<Instant>(1);
+        return ends;
+    }
 }

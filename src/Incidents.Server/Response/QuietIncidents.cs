@@ -13,7 +13,7 @@ namespace Incidents.Server.Response;
 /// <summary>
 /// Open incidents whose every firing alert is hidden by now (a silence began, a cause fired after its consequence) fall quiet; those of which one is not hidden any more are loud again, and page once if nobody has them.
 /// </summary>
-internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, LaterStages stages)
+internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, MirroredEnds mirrored, LaterStages stages)
 {
     private const int MostPerPage = 200;
 
@@ -68,7 +68,7 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Later
     private async Task DecideAsync(NpgsqlConnection connection, EngineConfiguration current, List<long> numbers, Instant now, CancellationToken cancellationToken)
     {
         // Most stay as they are, so the look itself takes no locks.
-        var changing = (await FindAsync(connection, current, numbers, isLocked: false, now, cancellationToken)).Where(f => IsNews(f.Incident, f.By, current, now)).Select(f => f.Incident.Number).ToList();
+        var changing = (await FindAsync(connection, current, numbers, isLocked: false, now, cancellationToken)).Where(f => !f.IsAsked && IsNews(f.Incident, f.By, current, now)).Select(f => f.Incident.Number).ToList();
         if (changing.Count == 0) return;
 
         // Only what the database says counts now: a silence that another replica ended a moment ago must not hide again what that replica has just made loud.
@@ -77,9 +77,9 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Later
         var released = await ReleasedLatelyAsync(connection, changing, now, cancellationToken);
         var batch = new IngestBatch(connection, current, now);
         var changed = new List<Incident>();
-        foreach (var (incident, by) in locked)
+        foreach (var (incident, by, isAsked) in locked)
         {
-            if (!IsNews(incident, by, current, now) || (by is not null && IsConfigured(by.Rule) && released.Contains((incident.Number, by.Rule)))) continue;
+            if (isAsked || !IsNews(incident, by, current, now) || (by is not null && IsConfigured(by.Rule) && released.Contains((incident.Number, by.Rule)))) continue;
             var was = incident.QuietRule;
             var occasion = by is not null ? incident.Quiet(by, now) : incident.EndQuiet(now);
             changed.Add(incident);
@@ -123,11 +123,11 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Later
         return released;
     }
 
-    /// <summary>What hides each incident as a whole now; null when one of its alerts is not hidden.</summary>
-    private async Task<List<(Incident Incident, Muting? By)>> FindAsync(NpgsqlConnection connection, EngineConfiguration current, List<long> numbers, bool isLocked, Instant now, CancellationToken cancellationToken)
+    /// <summary>What hides each incident as a whole now; null when one of its alerts is not hidden. Asked: nothing hides it any more, but Alertmanager may be about to say that all of its alerts are over.</summary>
+    private async Task<List<(Incident Incident, Muting? By, bool IsAsked)>> FindAsync(NpgsqlConnection connection, EngineConfiguration current, List<long> numbers, bool isLocked, Instant now, CancellationToken cancellationToken)
     {
         var incidents = new List<Incident>();
-        var alerts = new List<(long Incident, MuteCandidate Candidate)>();
+        var alerts = new List<(long Incident, MuteCandidate Candidate, int Absences)>();
         await using (var command = new NpgsqlCommand($"select {IncidentRows.Columns} from incidents where number = any($1) order by number{(isLocked ? " for update" : "")}", connection))
         {
             command.Parameters.Add(Sql.P(numbers.ToArray()));
@@ -137,17 +137,26 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Later
 
         if (isLocked) await silences.RefreshAsync(connection, now, cancellationToken);
 
+        var teams = incidents.ToDictionary(i => i.Number, i => i.Team);
+
         // Whoever adds an alert to an incident holds its row, so under its lock these are all there are.
-        await using (var command = new NpgsqlCommand("select incident_number, id, labels::text from alerts where incident_number = any($1) and status = 'firing' and outcome in ('opened', 'attached') order by id", connection))
+        await using (var command = new NpgsqlCommand("select incident_number, id, labels::text, absences from alerts where incident_number = any($1) and status = 'firing' and outcome in ('opened', 'attached') order by id", connection))
         {
             command.Parameters.Add(Sql.P(numbers.ToArray()));
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            while (await reader.ReadAsync(cancellationToken)) alerts.Add((reader.GetInt64(0), new MuteCandidate(reader.GetInt64(1), AlertJson.Read(reader.GetString(2)), null, null)));
+            while (await reader.ReadAsync(cancellationToken)) alerts.Add((reader.GetInt64(0), new MuteCandidate(reader.GetInt64(1), AlertJson.Read(reader.GetString(2)), null, null, teams[reader.GetInt64(0)]), reader.GetInt16(3)));
         }
 
         var mutings = await muter.FindAsync(connection, current, alerts.ConvertAll(a => a.Candidate), now, cancellationToken);
-        var ofIncident = alerts.Zip(mutings).ToLookup(p => p.First.Incident, p => p.Second);
-        return incidents.ConvertAll(i => (i, ByWhat([.. ofIncident[i.Number]])));
+        var ofIncident = alerts.Zip(mutings).ToLookup(p => p.First.Incident, p => (p.First.Absences, By: p.Second));
+        var ends = await mirrored.ReadAsync(connection, now, cancellationToken);
+        return incidents.ConvertAll(i =>
+        {
+            var its = ofIncident[i.Number].ToList();
+            var by = ByWhat(its.ConvertAll(a => a.By));
+            return (i, by, by is null && its.Count > 0 && i.QuietRule is { } rule && ends.TryGetValue(rule, out var ended)
+                && its.TrueForAll(a => a.By is not null || SettleRules.IsBeingAsked(a.Absences, ended, now, current.Incidents.SettleEvery)));
+        });
     }
 
     /// <summary>What lasts longest is what it is quiet by; it is asked again before that. Of equals always the same one.</summary>

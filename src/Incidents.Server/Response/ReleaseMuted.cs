@@ -13,19 +13,21 @@ namespace Incidents.Server.Response;
 
 /// <summary>
 /// Whoever mutes must also look again: what a rule muted and what still fires when the rule no longer mutes goes on its way then, because Alertmanager will not send it again before its repeat interval.
-/// It looks when a silence begins, ends or is changed, when a wait is over, at every full minute (at which windows of local time begin and end), when a cause ended, and every ten seconds besides.
+/// It looks at everything when a silence begins, ends or is changed, at every full minute (at which windows of local time begin and end), and every ten seconds besides; at those whose time has come when a wait is over;
+/// and at those that a cause hides when one began or ended.
 /// Every replica looks; locks and what is read under them decide who releases.
 /// </summary>
 internal sealed class ReleaseMuted(
-    NpgsqlDataSource database, IActiveConfiguration configuration, ActiveSilences silences, Muter muter, QuietIncidents incidents, LaterStages stages, MuteSignal signal, WorkerHealth health, TimeProvider clock, ILogger<ReleaseMuted> log)
+    NpgsqlDataSource database, IActiveConfiguration configuration, ActiveSilences silences, Muter muter, QuietIncidents incidents, MirroredEnds mirrored, LaterStages stages, MuteSignal signal, WorkerHealth health, TimeProvider clock, ILogger<ReleaseMuted> log)
     : Worker("release-muted", signal, TimeSpan.FromSeconds(1), health, clock, log)
 {
     private const int MostPerPage = 500;
     private static readonly Duration LookAtLeastEvery = Duration.FromSeconds(10);
-    private static readonly Duration LookForOthersAtMostEvery = Duration.FromSeconds(1);
+    private static readonly Duration LookForCausesAtMostEvery = Duration.FromSeconds(1);
 
     private Instant _nextLook = Instant.MinValue;
-    private Instant _lastLook = Instant.MinValue;
+    private Instant _lastLookForCauses = Instant.MinValue;
+    private bool _causesChanged;
     private Instant? _due;
     private long _seenRaises;
     private long _seenVersion = -1;
@@ -58,24 +60,43 @@ internal sealed class ReleaseMuted(
         }
 
         // A stream of causes that end must not make this a stream of looks.
-        if (raises != _seenRaises) _nextLook = Instant.Min(_nextLook, Instant.Max(now, _lastLook + LookForOthersAtMostEvery));
+        _causesChanged |= raises != _seenRaises;
         _seenRaises = raises;
-        if (!isChanged && now < _nextLook && !(_due <= now)) return false;
-
-        // Most muted alerts stay muted, so the look itself takes no locks; ids page through them.
-        var after = 0L;
-        while (await ReleasePageAsync(connection, current, after, now, cancellationToken) is { } last) after = last;
-        await incidents.LookAsync(connection, current, now, cancellationToken);
-
-        _lastLook = now;
-        _nextLook = Instant.Min(now + LookAtLeastEvery, Minutes.After(now));
-        foreach (var silence in await silences.GetAsync(connection, now, cancellationToken))
+        if (isChanged || now >= _nextLook)
         {
-            if (silence.NextLook(now) is { } look && look < _nextLook) _nextLook = look;
+            await LookAsync(connection, current, Hidden.All, now, cancellationToken);
+            await incidents.LookAsync(connection, current, now, cancellationToken);
+            (_lastLookForCauses, _causesChanged) = (now, false);
+            _nextLook = Instant.Min(now + LookAtLeastEvery, Minutes.After(now));
+            foreach (var silence in await silences.GetAsync(connection, now, cancellationToken))
+            {
+                if (silence.NextLook(now) is { } look && look < _nextLook) _nextLook = look;
+            }
+        }
+        else
+        {
+            // What hides the others is as it was.
+            var isDue = _due <= now;
+            if (isDue) await LookAsync(connection, current, Hidden.Due, now, cancellationToken);
+            if (_causesChanged && now >= _lastLookForCauses + LookForCausesAtMostEvery)
+            {
+                await LookAsync(connection, current, Hidden.ByCauses, now, cancellationToken);
+                await incidents.LookAsync(connection, current, now, cancellationToken);
+                (_lastLookForCauses, _causesChanged) = (now, false);
+            }
+            else if (!isDue) return false;
         }
 
         _due = await NextDueAsync(connection, cancellationToken);
         return false;
+    }
+
+    /// <summary>Most muted alerts stay muted, so the look itself takes no locks; ids page through them.</summary>
+    private async Task LookAsync(NpgsqlConnection connection, EngineConfiguration current, string which, Instant now, CancellationToken cancellationToken)
+    {
+        var ends = await mirrored.ReadAsync(connection, now, cancellationToken);
+        var after = 0L;
+        while (await ReleasePageAsync(connection, current, which, ends, after, now, cancellationToken) is { } last) after = last;
     }
 
     private static async Task<Instant?> NextDueAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -84,24 +105,31 @@ internal sealed class ReleaseMuted(
         return await command.ExecuteScalarAsync(cancellationToken) as Instant?;
     }
 
-    private async Task<long?> ReleasePageAsync(NpgsqlConnection connection, EngineConfiguration current, long after, Instant now, CancellationToken cancellationToken)
+    private async Task<long?> ReleasePageAsync(NpgsqlConnection connection, EngineConfiguration current, string which, IReadOnlyDictionary<string, Instant> ends, long after, Instant now, CancellationToken cancellationToken)
     {
         var page = new List<Muted>();
-        await using (var command = new NpgsqlCommand("select id, source, fingerprint, labels::text, muted_rule, outcome_reason, muted_since, muted_until from alerts where status = 'firing' and outcome = 'suppressed' and id > $1 order by id limit $2", connection))
+        await using (var command = new NpgsqlCommand($"select id, source, fingerprint, labels::text, muted_rule, outcome_reason, muted_since, muted_until, absences from alerts where status = 'firing' and outcome = 'suppressed' and id > $1{which} order by id limit $2", connection))
         {
             command.Parameters.Add(Sql.P(after));
             command.Parameters.Add(Sql.P(MostPerPage));
+            if (which == Hidden.Due) command.Parameters.Add(Sql.P(now));
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
                 page.Add(new Muted(
                     reader.GetInt64(0), reader.GetString(1), reader.GetString(2), AlertJson.Read(reader.GetString(3)), reader.IsDBNull(4) ? null : reader.GetString(4), reader.IsDBNull(5) ? null : reader.GetString(5),
-                    reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6), reader.IsDBNull(7) ? null : reader.GetFieldValue<Instant>(7)));
+                    reader.IsDBNull(6) ? null : reader.GetFieldValue<Instant>(6), reader.IsDBNull(7) ? null : reader.GetFieldValue<Instant>(7), reader.GetInt16(8)));
             }
         }
 
         var decisions = page.ConvertAll(p => current.Routing.Match(p.Labels, now));
-        var mutings = await muter.FindAsync(connection, current, [.. page.Select((p, i) => new MuteCandidate(p.Id, p.Labels, decisions[i], p.Since))], now, cancellationToken);
+        var mutings = await muter.FindAsync(connection, current, [.. page.Select((p, i) => new MuteCandidate(p.Id, p.Labels, decisions[i], p.Since, decisions[i].Team))], now, cancellationToken);
+        for (var i = 0; i < mutings.Length; i++)
+        {
+            if (mutings[i] is null && page[i].Rule is { } rule && ends.TryGetValue(rule, out var ended) && SettleRules.IsBeingAsked(page[i].Absences, ended, now, current.Incidents.SettleEvery))
+                mutings[i] = new Muting(rule, "Alertmanager, which did not have it when asked and is asked again whether it still fires", null);
+        }
+
         await ReleaseAsync(connection, current, [.. page.Where((p, i) => mutings[i] is null && incidents.MayRelease(p.Rule, current, now))], now, cancellationToken);
         await HandOverAsync(connection, [.. page.Zip(mutings, decisions).Where(p => p.Second is { } by && by != new Muting(p.First.Rule ?? "", p.First.Reason ?? "", p.First.Until)).Select(p => new Handed(p.First, p.Second!, p.Third.OpensIncident))], now, cancellationToken);
         return page.Count == MostPerPage ? page[^1].Id : null;
@@ -182,7 +210,19 @@ internal sealed class ReleaseMuted(
         if (writes.BatchCommands.Count > 0) await writes.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private sealed record Muted(long Id, string Source, string Fingerprint, Labels Labels, string? Rule, string? Reason, Instant? Since, Instant? Until);
+    private sealed record Muted(long Id, string Source, string Fingerprint, Labels Labels, string? Rule, string? Reason, Instant? Since, Instant? Until, int Absences);
+
+    /// <summary>Which of the hidden alerts are looked at: what their query says besides.</summary>
+    private static class Hidden
+    {
+        public const string All = "";
+
+        /// <summary>Those whose time has come, by ix_alerts_muted_until.</summary>
+        public const string Due = " and muted_until is not null and muted_until <= $3";
+
+        /// <summary>Those that other alerts hide, by the words of ix_alerts_caused.</summary>
+        public const string ByCauses = " and (muted_rule like 'inhibition/%' or muted_rule like 'dependency/%')";
+    }
 
     private sealed record Handed(Muted Alert, Muting By, bool WouldPage);
 }

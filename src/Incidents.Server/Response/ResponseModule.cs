@@ -25,6 +25,7 @@ internal static class ResponseModule
             .AddSingleton<QuietIncidents>()
             .AddHostedService<WatchStorms>()
             .AddSingleton<MirrorPolicy>()
+            .AddSingleton<MirroredEnds>()
             .AddSingleton<IMirrorPolicy>(services => services.GetRequiredService<MirrorPolicy>())
             .AddSingleton<IAlertmanagerSilences, AlertmanagerSilences>()
             .AddHostedService<MirrorSilences>()

@@ -1,5 +1,7 @@
 using FluentValidation;
+using Incidents.Domain.Access;
 using Incidents.Domain.Routing;
+using Incidents.Server.Configuration;
 using Incidents.Server.Web;
 using Mediator;
 using NodaTime;
@@ -15,8 +17,9 @@ namespace Incidents.Server.Routing;
 /// <param name="EndsAt">Required unless it recurs.</param>
 /// <param name="Minutes">Instead of <paramref name="EndsAt"/>: a length from its start.</param>
 /// <param name="Windows">Only while one of these holds; for maintenance windows.</param>
+/// <param name="Team">It hides this team's alerts and those of no team. Left out: the caller's only team; of every team when the caller responds in all.</param>
 internal sealed record CreateSilence(
-    string Kind, IReadOnlyList<string>? Matchers, string? Reason, Instant? StartsAt = null, Instant? EndsAt = null, int? Minutes = null, IReadOnlyList<WindowText>? Windows = null) : ICommand<SilenceRow>
+    string Kind, IReadOnlyList<string>? Matchers, string? Reason, Instant? StartsAt = null, Instant? EndsAt = null, int? Minutes = null, IReadOnlyList<WindowText>? Windows = null, string? Team = null) : ICommand<SilenceAnswer>
 {
     public Instant StartAt(Instant now) => StartsAt ?? now;
 
@@ -25,8 +28,9 @@ internal sealed record CreateSilence(
 
 internal sealed class CreateSilenceValidator : AbstractValidator<CreateSilence>
 {
-    public CreateSilenceValidator(TimeProvider clock)
+    public CreateSilenceValidator(IActiveConfiguration configuration, TimeProvider clock)
     {
+        RuleFor(c => c.Team).Must(t => t is null || configuration.Current.TeamKeys().Contains(t, StringComparer.Ordinal)).WithErrorCode("unknown_team").WithMessage("'{PropertyValue}' is no team of routing.yaml or oncall.yaml.");
         RuleFor(c => c.Matchers).MustBeMatchers();
         RuleFor(c => c.Windows).MustBeWindows();
         RuleFor(c => c.Reason).NotEmpty().WithMessage("A reason is required: others must know why they hear nothing.").MaximumLength(1000);
@@ -40,22 +44,31 @@ internal sealed class CreateSilenceValidator : AbstractValidator<CreateSilence>
     }
 }
 
-internal sealed class CreateSilenceHandler(SilenceWork work, IActor actor, TimeProvider clock) : ICommandHandler<CreateSilence, SilenceRow>
+internal sealed class CreateSilenceHandler(SilenceWork work, IAccess access, IActor actor, TimeProvider clock) : ICommandHandler<CreateSilence, SilenceAnswer>
 {
-    public async ValueTask<SilenceRow> Handle(CreateSilence command, CancellationToken cancellationToken)
+    public async ValueTask<SilenceAnswer> Handle(CreateSilence command, CancellationToken cancellationToken)
     {
+        if (access.WhyNot(Permission.Respond, command.Team) is { } why) return new SilenceAnswer.Forbidden(why);
+        var team = command.Team;
+        if (team is null)
+        {
+            (team, var open) = access.TeamOf(Permission.Respond);
+            if (open is not null) return new SilenceAnswer.NeedsTeam(open);
+        }
+
         var now = clock.GetCurrentInstant();
-        return await work.AddAsync(new SilenceRow
+        return new SilenceAnswer.Is(await work.AddAsync(new SilenceRow
         {
             Kind = command.Kind,
             Matchers = [.. MatchersRead.Of(command.Matchers, (_, _) => { }).Select(m => m.ToString())],
             Owner = actor.Name,
+            Team = team,
             Reason = command.Reason!.Trim(),
             StartsAt = command.StartAt(now),
             EndsAt = command.EndAt(now),
             Windows = SilenceRow.WriteWindows(command.Windows?.ToArray()),
             CreatedAt = now,
             Revision = 1,
-        }, cancellationToken);
+        }, cancellationToken), true);
     }
 }

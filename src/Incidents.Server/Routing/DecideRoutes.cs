@@ -30,7 +30,7 @@ internal sealed class DecideRoutes(Muter muter) : IIngestStage
 
     private async ValueTask<Muting?[]> FindAsync(IngestBatch batch, CancellationToken cancellationToken)
     {
-        var candidates = batch.Fired.ConvertAll(f => new MuteCandidate(f.State.Episode.Id, f.Labels, f.State.Decision, f.State.MutedSince));
+        var candidates = batch.Fired.ConvertAll(f => new MuteCandidate(f.State.Episode.Id, f.Labels, f.State.Decision, f.State.MutedSince, f.State.Decision!.Team));
         if (batch.Configuration.Inhibitions.IsEmpty) return await muter.FindAsync(batch.Connection, batch.Configuration, candidates, batch.Now, cancellationToken);
 
         // Alerts of one batch see each other whichever came first, so a cause that arrives a moment after its consequence still hides it.
@@ -62,7 +62,6 @@ internal sealed class DecideRoutes(Muter muter) : IIngestStage
 
         if (state.MutedRule != muting.Rule) records.Begin(state.Episode.Id, muting.Rule, wouldPage, state.MutedRule is not null);
         (state.MutedRule, state.MutedSince, state.MutedUntil) = (muting.Rule, state.MutedSince ?? batch.Now, muting.Until);
-        batch.ChangesMutes |= muting.Until is not null;
     }
 
     private static void Release(IngestBatch batch, FiredAlert fired, MutingRecords records)

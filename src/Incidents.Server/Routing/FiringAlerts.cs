@@ -17,7 +17,12 @@ namespace Incidents.Server.Routing;
 /// <param name="MutedRule">The rule that mutes it.</param>
 /// <param name="Since">When it began.</param>
 /// <param name="Labels">Its labels.</param>
-internal sealed record FiringNow(long Id, string Name, string Fingerprint, string Severity, long? Incident, string? MutedRule, Instant Since, Labels Labels);
+/// <param name="IncidentTeam">The team of its incident.</param>
+internal sealed record FiringNow(long Id, string Name, string Fingerprint, string Severity, long? Incident, string? MutedRule, Instant Since, Labels Labels, string? IncidentTeam)
+{
+    /// <summary>The team it belongs to: its incident's, or what routing says now.</summary>
+    public string? TeamBy(RoutingTree routing, Instant now) => Incident is null ? routing.Match(Labels, now).Team : IncidentTeam;
+}
 
 /// <summary>What fires now and meets conditions, whatever became of it. The database finds those that meet every plain equality; the rest is decided here.</summary>
 internal sealed class FiringAlerts(NpgsqlDataSource database)
@@ -28,7 +33,8 @@ internal sealed class FiringAlerts(NpgsqlDataSource database)
         var found = new List<FiringNow>();
         if (conditions.Count == 0) return found;
         await using var command = database.CreateCommand("""
-            select id, name, fingerprint, severity, incident_number, muted_rule, starts_at, labels::text from alerts where settle_at is not null and status = 'firing' and outcome <> 'duplicate' and labels @> any ($1::jsonb[])
+            select a.id, a.name, a.fingerprint, a.severity, a.incident_number, a.muted_rule, a.starts_at, a.labels::text, i.team from alerts a left join incidents i on i.number = a.incident_number
+            where a.settle_at is not null and a.status = 'firing' and a.outcome <> 'duplicate' and a.labels @> any ($1::jsonb[])
             """);
         command.Parameters.Add(Sql.P(conditions.Select(Containment).Distinct(StringComparer.Ordinal).ToArray()));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
@@ -37,7 +43,7 @@ internal sealed class FiringAlerts(NpgsqlDataSource database)
             var labels = AlertJson.Read(reader.GetString(7));
             if (!conditions.Any(c => c.All(m => m.Matches(labels)))) continue;
             found.Add(new FiringNow(
-                reader.GetInt64(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetInt64(4), reader.IsDBNull(5) ? null : reader.GetString(5), reader.GetFieldValue<Instant>(6), labels));
+                reader.GetInt64(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetInt64(4), reader.IsDBNull(5) ? null : reader.GetString(5), reader.GetFieldValue<Instant>(6), labels, reader.IsDBNull(8) ? null : reader.GetString(8)));
         }
 
         return found;

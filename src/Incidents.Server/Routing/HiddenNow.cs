@@ -21,10 +21,11 @@ internal sealed class HiddenNow(FiringAlerts firing, NpgsqlDataSource database, 
         var quiet = await QuietAsync(holding, cancellationToken);
         var routing = configuration.Current.Routing;
         var pages = alerts.Where(a => routing.Match(a.Labels, now) is { OpensIncident: true, MutedBy: null }).Select(a => a.Id).ToHashSet();
+        var teams = holding.TrueForAll(r => r.Team is null) ? [] : alerts.ToDictionary(a => a.Id, a => a.TeamBy(routing, now));
         return [.. rules.Select(rule =>
         {
             if (!rule.HoldsAt(now)) return new HiddenByRule([], 0, 0);
-            var hidden = alerts.Where(a => rule.Matches(a.Labels)).ToList();
+            var hidden = alerts.Where(a => rule.Hides(a.Labels, teams.GetValueOrDefault(a.Id))).ToList();
             return new HiddenByRule(hidden, hidden.Count(a => pages.Contains(a.Id)), quiet.GetValueOrDefault(rule.Rule));
         })];
     }

@@ -30,6 +30,9 @@ internal sealed record SilenceShown
 
     public required string Owner { get; init; }
 
+    /// <summary>It hides this team's alerts and those of no team; null: of every team.</summary>
+    public string? Team { get; init; }
+
     public required string Reason { get; init; }
 
     public required Instant StartsAt { get; init; }
@@ -138,6 +141,7 @@ internal sealed class SilencesShown(IncidentsDbContext db, HiddenNow hidden)
         Holds = holds,
         Matchers = row.Matchers,
         Owner = row.Owner,
+        Team = row.Team,
         Reason = row.Reason,
         StartsAt = row.StartsAt,
         EndsAt = row.EndsAt,

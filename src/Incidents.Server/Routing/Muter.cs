@@ -15,7 +15,8 @@ namespace Incidents.Server.Routing;
 /// <param name="Labels">Its labels.</param>
 /// <param name="Decision">What routing says now; null for one that belongs to an incident already: time intervals and waits are not for it.</param>
 /// <param name="MutedSince">Since when something has muted it; null when nothing does.</param>
-internal readonly record struct MuteCandidate(long AlertId, Labels Labels, RoutingDecision? Decision, Instant? MutedSince);
+/// <param name="Team">The team that it, or its incident, belongs to; null: none.</param>
+internal readonly record struct MuteCandidate(long AlertId, Labels Labels, RoutingDecision? Decision, Instant? MutedSince, string? Team);
 
 /// <summary>
 /// What keeps alerts from paging, in this order: time intervals of their route, silences and maintenance windows, inhibition and dependencies, the wait of their route.
@@ -40,7 +41,7 @@ internal sealed class Muter(ActiveSilences silences)
         var rules = await silences.GetAsync(connection, now, cancellationToken);
         for (var i = 0; i < found.Length; i++)
         {
-            found[i] = candidates[i].Decision is { MutedBy: { } words, MutedRule: { } rule } ? new Muting(rule, words, null) : BySilence(rules, candidates[i].Labels, now);
+            found[i] = candidates[i].Decision is { MutedBy: { } words, MutedRule: { } rule } ? new Muting(rule, words, null) : BySilence(rules, candidates[i], now);
         }
 
         if (!configuration.Inhibitions.IsEmpty) await InhibitAsync(connection, configuration.Inhibitions, candidates, found, sources ?? [], ended, cancellationToken);
@@ -49,12 +50,12 @@ internal sealed class Muter(ActiveSilences silences)
     }
 
     /// <summary>The one that lasts longest speaks, so that what it says of the end is true.</summary>
-    private static Muting? BySilence(IReadOnlyList<Silence> rules, Labels labels, Instant now)
+    private static Muting? BySilence(IReadOnlyList<Silence> rules, MuteCandidate candidate, Instant now)
     {
         Silence? longest = null;
         foreach (var silence in rules)
         {
-            if (!silence.HoldsAt(now) || !silence.Matches(labels)) continue;
+            if (!silence.HoldsAt(now) || !silence.Hides(candidate.Labels, candidate.Team)) continue;
             if (longest is null || silence.EndsAt is null || silence.EndsAt > longest.EndsAt) longest = silence;
         }
 

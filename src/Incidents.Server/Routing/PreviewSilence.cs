@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using FluentValidation;
+using Incidents.Domain.Access;
 using Severity = Incidents.Domain.Routing.Severity;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration;
 using Incidents.Server.Storage;
+using Incidents.Server.Web;
 using Mediator;
 using NodaTime;
 using NodaTime.Extensions;
@@ -12,7 +14,9 @@ using Npgsql;
 namespace Incidents.Server.Routing;
 
 /// <summary>What a silence with these matchers would hide if it held now.</summary>
-internal sealed record PreviewSilence(IReadOnlyList<string>? Matchers) : IQuery<PreviewShown>;
+/// <param name="Matchers">All must hold.</param>
+/// <param name="Team">As in <see cref="CreateSilence"/>.</param>
+internal sealed record PreviewSilence(IReadOnlyList<string>? Matchers, string? Team = null) : IQuery<PreviewShown>;
 
 internal sealed class PreviewSilenceValidator : AbstractValidator<PreviewSilence>
 {
@@ -33,15 +37,15 @@ internal sealed record HiddenAlertShown(long Id, string Name, string Severity, I
 /// <param name="HiddenWhole">False: other alerts of it fire, too, and it stays loud.</param>
 internal sealed record HiddenIncidentShown(long Number, string Title, string Severity, string State, bool HiddenWhole);
 
-internal sealed class PreviewSilenceHandler(FiringAlerts firing, NpgsqlDataSource database, IActiveConfiguration configuration, TimeProvider clock) : IQueryHandler<PreviewSilence, PreviewShown>
+internal sealed class PreviewSilenceHandler(FiringAlerts firing, NpgsqlDataSource database, IActiveConfiguration configuration, IAccess access, TimeProvider clock) : IQueryHandler<PreviewSilence, PreviewShown>
 {
     private const int MostExamples = 20;
 
     public async ValueTask<PreviewShown> Handle(PreviewSilence query, CancellationToken cancellationToken)
     {
         ImmutableArray<Matcher> matchers = MatchersRead.Of(query.Matchers, (_, _) => { });
-        var alerts = await firing.MatchingAsync([matchers], cancellationToken);
-        var (routing, now) = (configuration.Current.Routing, clock.GetCurrentInstant());
+        var (routing, now, team) = (configuration.Current.Routing, clock.GetCurrentInstant(), query.Team ?? access.TeamOf(Permission.Respond).Team);
+        var alerts = (await firing.MatchingAsync([matchers], cancellationToken)).Where(a => team is null || (a.TeamBy(routing, now) is var its && (its is null || its == team))).ToList();
         var hidden = alerts.Where(a => a.Incident is not null).GroupBy(a => a.Incident!.Value).ToDictionary(g => g.Key, g => g.Count());
         var incidents = new List<HiddenIncidentShown>();
         await using var command = database.CreateCommand("select number, title, severity, state, firing_alerts from incidents where number = any($1) and state in ('triggered', 'acknowledged') order by number");

@@ -14,7 +14,7 @@ internal static class SilenceEndpoints
     {
         Map(app, "/api/v1/silences", SilenceKind.Silence, "Silences", "Silence", "silence", "silences");
         Map(app, "/api/v1/maintenance-windows", SilenceKind.Maintenance, "Maintenance windows", "MaintenanceWindow", "maintenance window", "maintenance windows");
-        app.MapPost("/api/v1/silences/preview", async (PreviewBody body, ISender sender, CancellationToken stop) => TypedResults.Ok(await sender.Send(new PreviewSilence(body.Matchers), stop)))
+        app.MapPost("/api/v1/silences/preview", async (PreviewBody body, ISender sender, CancellationToken stop) => TypedResults.Ok(await sender.Send(new PreviewSilence(body.Matchers, body.Team), stop)))
             .RequireAuthorization(Scopes.Read).WithTags("Silences").WithName("PreviewSilence").WithSummary("What a silence with these matchers would hide now");
     }
 
@@ -37,7 +37,8 @@ internal static class SilenceEndpoints
             .WithProblem(400, "invalid_cursor", "The cursor is damaged or of another list.");
         group.MapPost("", async (CreateBody body, HttpContext http, ISender sender, CancellationToken stop) =>
             {
-                var row = await sender.Send(new CreateSilence(kind, body.Matchers, body.Reason, body.StartsAt, body.EndsAt, body.Minutes, body.Windows), stop);
+                var answer = await sender.Send(new CreateSilence(kind, body.Matchers, body.Reason, body.StartsAt, body.EndsAt, body.Minutes, body.Windows, body.Team), stop);
+                if (answer is not SilenceAnswer.Is(var row, _)) return await AnswerAsync(http, sender, kind, one, answer, stop);
                 ETags.Set(http, row.Revision);
                 return TypedResults.Created($"{path}/{row.Id}", await sender.Send(new GetSilence(kind, row.Id), stop));
             })
@@ -45,7 +46,7 @@ internal static class SilenceEndpoints
             .WithDescription(kind == SilenceKind.Silence
                 ? "It hides from its start to its end. Open incidents of which every firing alert is hidden stay open and fall quiet. Whatever still fires at the end pages then."
                 : "Once (starts_at, ends_at), or again and again in windows of local time, written as time_intervals in routing.yaml: an hour that the clock skips is in none, one it repeats is in twice. Whatever still fires at the end of a window pages then.")
-            .Produces<SilenceShown>(StatusCodes.Status201Created);
+            .Produces<SilenceShown>(StatusCodes.Status201Created).WithProblem(400, "invalid_request", "Something in it is not valid; or the caller responds in several teams and names none.").WithNotAllowed();
         group.MapGet("{id:long}", async Task<IResult> (long id, HttpContext http, ISender sender, CancellationToken stop) =>
             {
                 if (await sender.Send(new GetSilence(kind, id), stop) is not { } shown) return NotFound(one, id);
@@ -61,17 +62,19 @@ internal static class SilenceEndpoints
                 return await AnswerAsync(http, sender, kind, one, await sender.Send(new EditSilence(kind, id, body.Matchers, body.Reason, body.StartsAt, body.EndsAt, body.Windows, IfMatch.Read(http)), stop), stop);
             })
             .RequireAuthorization(Scopes.Respond).WithName($"Edit{name}").WithSummary($"Change a {one} that has not ended: extend it, say").WithDescription("What is left out stays. If-Match with the entity tag you read is required.")
-            .Produces<SilenceShown>().WithNoSilence(one)
+            .Produces<SilenceShown>().WithNoSilence(one).WithNotAllowed()
             .WithProblem(409, "impossible_transition", "It has ended, or the times do not fit; the detail says which.")
             .WithProblem(412, "precondition_failed", "It changed since you read it; ETag has the current entity tag.")
             .WithProblem(428, "precondition_required", "If-Match is missing.");
         group.MapDelete("{id:long}", async (long id, HttpContext http, ISender sender, CancellationToken stop) =>
                 await AnswerAsync(http, sender, kind, one, await sender.Send(new EndSilence(kind, id, IfMatch.Read(http)), stop), stop))
             .RequireAuthorization(Scopes.Respond).WithName($"End{name}").WithSummary($"End a {one} now; what still fires pages").WithDescription("It is kept and says who ended it. Safe to repeat.")
-            .Produces<SilenceShown>().WithNoSilence(one).WithProblem(412, "precondition_failed", "The entity tag in If-Match is not the current one.");
+            .Produces<SilenceShown>().WithNoSilence(one).WithNotAllowed().WithProblem(412, "precondition_failed", "The entity tag in If-Match is not the current one.");
     }
 
     private static RouteHandlerBuilder WithNoSilence(this RouteHandlerBuilder endpoint, string one) => endpoint.WithProblem(404, "silence_not_found", $"There is no {one} with this id.");
+
+    private static RouteHandlerBuilder WithNotAllowed(this RouteHandlerBuilder endpoint) => endpoint.WithProblem(403, "not_allowed", "The caller is no responder of its team, or, where it is of every team, not of all.");
 
     private static ApiProblem NotFound(string one, long id) => ApiProblem.NotFound("silence_not_found", $"There is no {one} {id}.");
 
@@ -88,6 +91,10 @@ internal static class SilenceEndpoints
                 return ApiProblem.PreconditionFailed(ETags.For(revision));
             case SilenceAnswer.Impossible(var detail):
                 return ApiProblem.Conflict("impossible_transition", detail);
+            case SilenceAnswer.Forbidden(var why):
+                return ApiProblem.Forbidden("not_allowed", why);
+            case SilenceAnswer.NeedsTeam(var which):
+                return ApiProblem.Validation("/team", "required", which);
             default:
                 throw new UnreachableException();
         }
@@ -96,7 +103,8 @@ internal static class SilenceEndpoints
     private sealed record Position(long Id);
 
     /// <param name="Matchers">Conditions on labels in Alertmanager's syntax, such as <c>service="checkout"</c>; all must hold.</param>
-    internal sealed record PreviewBody(IReadOnlyList<string> Matchers);
+    /// <param name="Team">Only this team's alerts, and those of no team; as for making one when left out.</param>
+    internal sealed record PreviewBody(IReadOnlyList<string> Matchers, string? Team = null);
 
     /// <param name="Matchers">Conditions on labels in Alertmanager's syntax, such as <c>service="checkout"</c>; all must hold.</param>
     /// <param name="Reason">Why; shown to everybody who asks why nobody was paged.</param>
@@ -104,8 +112,9 @@ internal static class SilenceEndpoints
     /// <param name="EndsAt">At most 366 days after its start. May be left out only for a maintenance window that recurs.</param>
     /// <param name="Minutes">Instead of ends_at: how long it lasts.</param>
     /// <param name="Windows">For maintenance windows: it hides only while one of these holds.</param>
+    /// <param name="Team">It hides this team's alerts and those of no team. Left out: the caller's only team; of every team when the caller responds in all.</param>
     internal sealed record CreateBody(
-        IReadOnlyList<string> Matchers, string Reason, Instant? StartsAt = null, Instant? EndsAt = null, int? Minutes = null, IReadOnlyList<WindowText>? Windows = null);
+        IReadOnlyList<string> Matchers, string Reason, Instant? StartsAt = null, Instant? EndsAt = null, int? Minutes = null, IReadOnlyList<WindowText>? Windows = null, string? Team = null);
 
     internal sealed record EditBody(
         IReadOnlyList<string>? Matchers = null, string? Reason = null, Instant? StartsAt = null, Instant? EndsAt = null, IReadOnlyList<WindowText>? Windows = null);

@@ -19,6 +19,9 @@ internal sealed class SilenceRow
 
     public required string Owner { get; init; }
 
+    /// <summary>See <see cref="Silence.Team"/>.</summary>
+    public string? Team { get; init; }
+
     public required string Reason { get; set; }
 
     public Instant StartsAt { get; set; }
@@ -56,6 +59,7 @@ internal sealed class SilenceRow
     {
         Id = Id,
         Kind = Kind,
+        Team = Team,
         Matchers = [.. Matchers.SelectMany(m => MatcherSyntax.Parse(m).Matchers)],
         Owner = Owner,
         Reason = Reason,

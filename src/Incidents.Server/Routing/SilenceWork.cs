@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FluentValidation;
+using Incidents.Domain.Access;
 using Incidents.Domain.Routing;
 using Incidents.Server.Scheduling;
 using Incidents.Server.Storage;
@@ -24,14 +25,21 @@ internal abstract record SilenceAnswer
     public sealed record Stale(long Revision) : SilenceAnswer;
 
     public sealed record Impossible(string Detail) : SilenceAnswer;
+
+    /// <summary>The caller may not act on what belongs to its team; <paramref name="Why"/> is for the person who asked.</summary>
+    public sealed record Forbidden(string Why) : SilenceAnswer;
+
+    /// <summary>The caller responds in several teams and must say for which this is.</summary>
+    public sealed record NeedsTeam(string Why) : SilenceAnswer;
 }
 
 /// <summary>The frame of every command on a silence: lock and load, change, save with its audit entry, commit; then this process acts on it at once and others within a second.</summary>
-internal sealed class SilenceWork(IncidentsDbContext db, IAuditLog audit, ActiveSilences active, MuteSignal mutes, MirrorSignal mirror, IMirrorPolicy policy, TimeProvider clock)
+internal sealed class SilenceWork(IncidentsDbContext db, IAccess access, IAuditLog audit, ActiveSilences active, MuteSignal mutes, MirrorSignal mirror, IMirrorPolicy policy, TimeProvider clock)
 {
     public async Task<SilenceRow> AddAsync(SilenceRow silence, CancellationToken cancellationToken)
     {
         if (policy.Covers(silence)) (silence.MirrorState, silence.MirrorDueAt) = (MirrorState.Pending, clock.GetCurrentInstant());
+        else if (policy.WhyNever(silence) is { } never) (silence.MirrorState, silence.MirrorDetail) = (MirrorState.Refused, never);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         db.Add(silence);
         await db.SaveChangesAsync(cancellationToken);
@@ -54,6 +62,7 @@ internal sealed class SilenceWork(IncidentsDbContext db, IAuditLog audit, Active
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var silence = await db.Set<SilenceRow>().FromSql($"select * from silences where id = {id} and kind = {kind} for update").AsTracking().SingleOrDefaultAsync(cancellationToken);
         if (silence is null) return new SilenceAnswer.NotFound(id);
+        if ((silence.Team is { } team ? access.WhyNot(Permission.Respond, team) : access.WhyNotForAll(Permission.Respond)) is { } why) return new SilenceAnswer.Forbidden(why);
         if (ifRevision is { } expected && expected != silence.Revision) return new SilenceAnswer.Stale(silence.Revision);
         var now = clock.GetCurrentInstant();
         if (change(silence, now) is { } unchanged) return unchanged;
@@ -77,7 +86,7 @@ internal sealed class SilenceWork(IncidentsDbContext db, IAuditLog audit, Active
         mirror.Raise();
     }
 
-    private static object Facts(SilenceRow silence) => new { silence.Matchers, silence.Reason, silence.StartsAt, silence.EndsAt, Recurs = silence.Windows is not null, silence.EndedBy };
+    private static object Facts(SilenceRow silence) => new { silence.Team, silence.Matchers, silence.Reason, silence.StartsAt, silence.EndsAt, Recurs = silence.Windows is not null, silence.EndedBy };
 }
 
 /// <summary>Reads matchers as people write them.</summary>
@@ -135,4 +144,7 @@ internal sealed class MirrorSignal : WorkSignal;
 internal interface IMirrorPolicy
 {
     bool Covers(SilenceRow silence);
+
+    /// <summary>Why Alertmanager is not told of one that people may expect there; null when nothing is to be said.</summary>
+    string? WhyNever(SilenceRow silence);
 }

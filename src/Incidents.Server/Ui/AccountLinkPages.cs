@@ -30,7 +30,7 @@ internal static class AccountLinkPages
     {
         if (tokens.Read(t) is not { } offer) return Pages.Message(http, 410, "Not linked", Old);
         var name = http.User.FindFirstValue(ApiClaims.Name) ?? "unknown";
-        return await sender.Send(new LinkAccount(offer.Provider, offer.ExternalId, name, SignIn.KeyOf(http.User), offer), cancellationToken)
+        return await sender.Send(new LinkAccount(offer.Provider, offer.ExternalId, name, SignIn.KeyOf(http.User), offer, Sessions.UserIdOf(http.User)), cancellationToken) == LinkAccountAnswer.Linked
             ? Pages.Message(http, 200, "Linked", $"What you do in Slack is now done here in the name of {name}. Press the button in Slack again.")
             : Pages.Message(http, 410, "Not linked", Used);
     }

@@ -146,7 +146,7 @@ internal static class AccountPages
         var (token, password) = (form["token"].ToString(), form["password"].ToString());
         if (await InvitedAsync(form["user"], token, users, invitations) is not { } user) return Expired(http);
         if (password.Length > 1000) return Invitation(http, user, token, "A password has at most 1000 characters.", 400);
-        actor.Is(user.DisplayName, ActorKind.User);
+        actor.Is(user.DisplayName, ActorKind.User, $"user/{user.Id}");
         audit.Add("user.password_set", $"user/{user.Id}");
         var result = await users.ResetPasswordAsync(user, token, password);
         if (!result.Succeeded) return Invitation(http, user, token, Why(result), 400);

@@ -34,7 +34,7 @@ internal static class MailLinkPages
         if (!links.IsGood(link)) return await ShowAsync(http, t, links, sender, cancellationToken);
 
         // Whoever may be signed in on this machine: the mail was sent to this recipient.
-        actor.Is(people.NameOfMailbox(link.Recipient), ActorKind.Email);
+        actor.Is(people.NameOfMailbox(link.Recipient), ActorKind.Email, $"email/{link.Recipient}");
         ICommand<IncidentAnswer> command = link.Verb == MailLink.Resolve ? new ResolveIncident(link.Incident) : new AcknowledgeIncident(link.Incident);
         return await sender.Send(command, cancellationToken) switch
         {

@@ -42,8 +42,12 @@ internal static class OnCallPages
         if (typed.From.Length > 0 && !TryRead(typed.From, schedule.Zone, out from)) return await Refused(400, "Write from when, as 2026-01-31T09:00, or leave it empty for now.");
         try
         {
-            if (await sender.Send(new CreateOverride(schedule.Key, from, until, [typed.Person], typed.Replaces.Length == 0 ? null : typed.Replaces, typed.Reason), cancellationToken) is null) return await Refused(409, "The schedule is gone.");
-            return SignIn.SeeOther("/on-call");
+            return await sender.Send(new CreateOverride(schedule.Key, from, until, [typed.Person], typed.Replaces.Length == 0 ? null : typed.Replaces, typed.Reason), cancellationToken) switch
+            {
+                DutyAnswer<OverrideRow>.Is => SignIn.SeeOther("/on-call"),
+                DutyAnswer<OverrideRow>.Forbidden(var why) => await Refused(403, why),
+                _ => await Refused(409, "The schedule is gone."),
+            };
         }
         catch (ValidationException invalid)
         {
@@ -86,7 +90,7 @@ internal static class OnCallPages
         return new OnCallSchedule(
             schedule.Key, schedule.Name, schedule.Zone.Id, Names(who.People), who.IsGap, Because(who.People), who.Until is { } until ? Time(until, schedule.Zone) : null,
             who.Next is { } next ? (Names(next.People), Time(next.From, schedule.Zone)) : null,
-            [.. ScheduleCalculator.Shifts(schedule, [.. book.Overrides], new Interval(now, now + Shown)).Select(s => ShiftShown.Of(s, book.Roster)).Select(s => new OnCallShift(Time(s.From, schedule.Zone), Time(s.Until, schedule.Zone), Names(s.People), Because(s.People), s.IsGap))]);
+            [.. ScheduleCalculator.Shifts(schedule, [.. book.Overrides], new Interval(now, now + Shown)).Select(s => ShiftShown.Of(s, book.Roster)).Select(s => new OnCallShift(Time(s.From, schedule.Zone), Time(s.Until, schedule.Zone), Names(s.People), Because(s.People), s.IsGap))], schedule.Team);
     }
 
     private static string Names(ImmutableArray<OnDutyShown> people) => people.IsEmpty ? "Nobody" : string.Join(" and ", people.Select(p => p.Name));

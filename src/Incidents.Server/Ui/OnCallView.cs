@@ -32,7 +32,8 @@ public sealed record OnCallView
 /// <param name="Until">When that changes; null when it does not for 400 days.</param>
 /// <param name="Next">Who is next and from when; null for nobody.</param>
 /// <param name="Shifts">Two weeks.</param>
-public sealed record OnCallSchedule(string Key, string Name, string Zone, string Now, bool IsGap, string Because, OnCallTime? Until, (string Who, OnCallTime From)? Next, IReadOnlyList<OnCallShift> Shifts);
+/// <param name="Team">Whose it is; null: everybody's.</param>
+public sealed record OnCallSchedule(string Key, string Name, string Zone, string Now, bool IsGap, string Because, OnCallTime? Until, (string Who, OnCallTime From)? Next, IReadOnlyList<OnCallShift> Shifts, string? Team);
 
 public sealed record OnCallShift(OnCallTime From, OnCallTime Until, string Who, string Because, bool IsGap);
 

@@ -10,6 +10,7 @@ using Mediator;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using SignInResult = Microsoft.AspNetCore.Identity.SignInResult;
@@ -23,7 +24,6 @@ namespace Incidents.Server.Ui;
 internal static class SignIn
 {
     public const string Scheme = "Browser";
-    private const string SessionKey = "session_key";
 
     public static void AddSignIn(this IServiceCollection services)
     {
@@ -74,7 +74,7 @@ internal static class SignIn
 
     /// <summary>The key that this session or request stands on; null for none.</summary>
     public static Guid? KeyOf(ClaimsPrincipal user) =>
-        Guid.TryParse(user.FindFirstValue(SessionKey) ?? user.FindFirstValue(ApiClaims.KeyId), out var id) ? id : null;
+        Guid.TryParse(user.FindFirstValue(ApiClaims.SessionKey) ?? user.FindFirstValue(ApiClaims.KeyId), out var id) ? id : null;
 
     public static IResult SeeOther(string path) => new SeeOtherResult(path);
 
@@ -100,9 +100,14 @@ internal static class SignIn
 
         if (!Scopes.Covers(holder, Scopes.Read)) return Page(http, to, name, "This key may only send alerts. Sign in with a key of scope read or respond.", 403);
 
+        // Everybody who has the key could be anybody; whoever has an account of their own comes in by it.
+        var db = http.RequestServices.GetRequiredService<IncidentsDbContext>();
+        if (name.Length > 0 && await db.Set<User>().FromSql($"select * from users where lower(display_name) = lower({name})").AnyAsync(cancellationToken))
+            return Page(http, to, null, $"{name} has an account here: sign in by email, or give another name.", 409);
+
         var claims = holder.Claims.Where(c => c.Type is ApiClaims.Scope or ApiClaims.Team).ToList();
         claims.Add(new Claim(ApiClaims.Name, name.Length > 0 ? AlertTextOf(name) : holder.FindFirstValue(ApiClaims.Name) ?? "unknown"));
-        claims.Add(new Claim(SessionKey, holder.FindFirstValue(ApiClaims.KeyId)!));
+        claims.Add(new Claim(ApiClaims.SessionKey, holder.FindFirstValue(ApiClaims.KeyId)!));
         await http.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(claims, Scheme)), new AuthenticationProperties { IsPersistent = true });
         return SeeOther(to);
     }

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using FluentValidation;
+using Incidents.Domain.Access;
 using Incidents.Domain.Routing;
+using Incidents.Server.Configuration;
 using Incidents.Server.Routing;
 using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
@@ -13,9 +15,14 @@ using NodaTime.Extensions;
 namespace Incidents.Server.Ui;
 
 /// <summary>What was typed into the form of a silence.</summary>
-public sealed record SilenceForm(string Kind, string Matchers, string Minutes, string Reason)
+/// <param name="Kind">One of <see cref="SilenceKind"/>.</param>
+/// <param name="Matchers">A condition a line.</param>
+/// <param name="Minutes">How long.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Team">Empty: of every team.</param>
+public sealed record SilenceForm(string Kind, string Matchers, string Minutes, string Reason, string Team)
 {
-    public static readonly SilenceForm Empty = new(SilenceKind.Silence, "", "60", "");
+    public static readonly SilenceForm Empty = new(SilenceKind.Silence, "", "60", "", "");
 
     public IReadOnlyList<string> Lines => [.. Matchers.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 }
@@ -23,11 +30,11 @@ public sealed record SilenceForm(string Kind, string Matchers, string Minutes, s
 /// <summary>One silence or maintenance window on the page.</summary>
 public sealed record SilenceLine(
     string Id, string Kind, bool IsUpstream, string State, bool Holds, IReadOnlyList<string> Matchers, string Owner, string Reason, Instant StartsAt, Instant? EndsAt, IReadOnlyList<string> Windows, int Alerts, int WouldPage, int Incidents,
-    int? InAlertmanager, string? Mirror)
+    int? InAlertmanager, string? Mirror, string? Team)
 {
     internal static SilenceLine Of(SilenceShown s) => new(
         s.Id, s.Kind, s.Source == "alertmanager", s.State, s.Holds, s.Matchers, s.Owner, s.Reason, s.StartsAt, s.EndsAt, [.. s.Windows.Select(w => w.Describe())], s.Hides.Alerts, s.Hides.WouldPage, s.Hides.Incidents, s.Hides.InAlertmanager,
-        s.Mirror is { } mirror ? mirror.Detail is { } detail && mirror.State != MirrorState.Mirrored ? $"{mirror.State}: {detail}" : mirror.State : null);
+        s.Mirror is { } mirror ? mirror.Detail is { } detail && mirror.State != MirrorState.Mirrored ? $"{mirror.State}: {detail}" : mirror.State : null, s.Team);
 }
 
 /// <summary>What a silence would hide now, for the page.</summary>
@@ -72,16 +79,25 @@ internal static class SilencePages
             ["Frame"] = Pages.Frame(http, "Silences") with { Path = "/silences" },
             ["Lines"] = (IReadOnlyList<SilenceLine>)[.. ours.Concat(theirs).Select(SilenceLine.Of).OrderByDescending(l => l.Holds).ThenByDescending(l => l.Alerts).ThenBy(l => l.EndsAt ?? Instant.MaxValue)],
             ["Form"] = form,
+            ["Teams"] = TeamsOf(http),
+            ["MayAll"] = http.RequestServices.GetRequiredService<IAccess>().WhyNotForAll(Permission.Respond) is null,
             ["Problem"] = problem,
             ["Preview"] = preview,
             ["Now"] = clock.GetCurrentInstant(),
         });
     }
 
+    /// <summary>The teams for which who is signed in may make one.</summary>
+    private static IReadOnlyList<string> TeamsOf(HttpContext http)
+    {
+        var access = http.RequestServices.GetRequiredService<IAccess>();
+        return [.. http.RequestServices.GetRequiredService<IActiveConfiguration>().Current.TeamKeys().Where(t => access.WhyNot(Permission.Respond, t) is null)];
+    }
+
     private static async Task<SilenceForm> ReadAsync(HttpContext http, CancellationToken cancellationToken)
     {
         var form = await http.Request.ReadFormAsync(cancellationToken);
-        return new SilenceForm(form["kind"] == SilenceKind.Maintenance ? SilenceKind.Maintenance : SilenceKind.Silence, form["matchers"].ToString(), form["minutes"].ToString(), form["reason"].ToString());
+        return new SilenceForm(form["kind"] == SilenceKind.Maintenance ? SilenceKind.Maintenance : SilenceKind.Silence, form["matchers"].ToString(), form["minutes"].ToString(), form["reason"].ToString(), form["team"].ToString());
     }
 
     private static async Task<IResult> PreviewAsync(HttpContext http, ISender sender, TimeProvider clock, CancellationToken cancellationToken)
@@ -89,7 +105,7 @@ internal static class SilencePages
         var form = await ReadAsync(http, cancellationToken);
         try
         {
-            return await ShowAsync(http, sender, clock, 200, form, null, PreviewView.Of(await sender.Send(new PreviewSilence(form.Lines), cancellationToken)), cancellationToken);
+            return await ShowAsync(http, sender, clock, 200, form, null, PreviewView.Of(await sender.Send(new PreviewSilence(form.Lines, Given(form.Team)), cancellationToken)), cancellationToken);
         }
         catch (ValidationException invalid)
         {
@@ -103,8 +119,12 @@ internal static class SilencePages
         try
         {
             var minutes = int.TryParse(form.Minutes, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) ? parsed : 0;
-            await sender.Send(new CreateSilence(form.Kind, form.Lines, form.Reason, Minutes: minutes), cancellationToken);
-            return SignIn.SeeOther("/silences");
+            return await sender.Send(new CreateSilence(form.Kind, form.Lines, form.Reason, Minutes: minutes, Team: Given(form.Team)), cancellationToken) switch
+            {
+                SilenceAnswer.Forbidden(var why) => await ShowAsync(http, sender, clock, 403, form, why, null, cancellationToken),
+                SilenceAnswer.NeedsTeam(var which) => await ShowAsync(http, sender, clock, 400, form, which, null, cancellationToken),
+                _ => SignIn.SeeOther("/silences"),
+            };
         }
         catch (ValidationException invalid)
         {
@@ -118,10 +138,13 @@ internal static class SilencePages
         return await sender.Send(new EndSilence(form["kind"] == SilenceKind.Maintenance ? SilenceKind.Maintenance : SilenceKind.Silence, id), cancellationToken) switch
         {
             SilenceAnswer.Is => SignIn.SeeOther("/silences"),
+            SilenceAnswer.Forbidden(var why) => Pages.Message(http, 403, "Not allowed", why, next: new PageLink("/silences", "All silences")),
             SilenceAnswer.NotFound => Pages.Message(http, 404, "No such silence", $"There is no silence {id}.", next: new PageLink("/silences", "All silences")),
             _ => throw new UnreachableException(),
         };
     }
+
+    private static string? Given(string text) => text.Length == 0 ? null : text;
 
     private static string Words(ValidationException invalid) => string.Join(" ", invalid.Errors.Select(e => e.ErrorMessage).Distinct());
 }

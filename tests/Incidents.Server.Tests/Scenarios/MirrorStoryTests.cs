@@ -1,4 +1,5 @@
 using System.Net;
+using Incidents.Domain.Alerts;
 using Incidents.Domain.Routing;
 using Incidents.Server.Response;
 using Microsoft.Extensions.DependencyInjection;
@@ -90,9 +91,13 @@ internal sealed class MirrorStoryTests
     {
         await Silences(60);
         await _engine.Receives(Firing("DiskFull").As("critical"));
+        _engine.Alertmanager.Alerts![await _engine.Query<string>("select fingerprint from alerts")] = new UpstreamView.Active();
         _alertmanager.ExpireAll();
         await _engine.Passes(Seconds(30));
         Assert.That((await _engine.Get("silences/1"))["ended_by"]!.GetValue<string>(), Is.EqualTo("Alertmanager"));
+        var entry = (await _engine.Get("audit?subject=silence/1"))["items"]![0]!;
+        Assert.That((entry["action"]!.GetValue<string>(), entry["actor"]!.GetValue<string>(), entry["actor_kind"]!.GetValue<string>(), entry["detail"]!["matchers"]!.ToJsonString()),
+            Is.EqualTo(("silence.ended", "Alertmanager", "system", """["alertname=\u0022DiskFull\u0022"]""")));
         Assert.That(_engine.StandIns.PagerDuty.Events, Has.Count.EqualTo(1));
     }
 
@@ -119,6 +124,95 @@ internal sealed class MirrorStoryTests
         var listed = (await _engine.Get("silences"))["items"]!.AsArray().Select(s => $"{s!["source"]} {s["hides"]!["alerts"]} {s["hides"]!["in_alertmanager"]}");
         Assert.That(listed, Is.EqualTo(new[] { "alertmanager 1 1", "incidents 2 2" }));
     }
+
+    [Test]
+    public async Task What_ended_under_a_mirrored_silence_pages_nobody_at_its_end()
+    {
+        await Silences(60);
+        await _engine.Receives(Firing("DiskFull").As("critical"));
+        var fingerprint = await _engine.Query<string>("select fingerprint from alerts");
+        _engine.Alertmanager.Alerts![fingerprint] = new UpstreamView.HeldBack("silenced by id-1");
+        await _engine.Passes(Minutes(10));
+        Assert.That(await _engine.Query<string>("select status from alerts"), Is.EqualTo("firing"));
+
+        // It is over, and Alertmanager says so to nobody.
+        _engine.Alertmanager.Alerts.Clear();
+        await _engine.Passes(Minutes(5));
+        Assert.That(await _engine.Query<string>("select status || ': ' || resolved_reason from alerts"), Is.EqualTo("resolved: is gone from Alertmanager, which sent no resolve"));
+        await _engine.Passes(Minutes(50));
+        Assert.That(_engine.StandIns.PagerDuty.Events, Is.Empty);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task What_alertmanager_has_just_not_had_is_asked_for_once_more_before_it_pages(bool isOpen)
+    {
+        if (isOpen)
+        {
+            // An incident that fell quiet behaves alike.
+            await _engine.Receives(Firing("DiskFull").As("critical"));
+            await Silences(60);
+        }
+        else
+        {
+            await Silences(60);
+            await _engine.Receives(Firing("DiskFull").As("critical"));
+        }
+
+        var paged = Triggers;
+        _engine.Alertmanager.Alerts![await _engine.Query<string>("select fingerprint from alerts")] = new UpstreamView.HeldBack("silenced by id-1");
+        await _engine.Passes(Minutes(58));
+        _engine.Alertmanager.Alerts.Clear();
+        await _engine.Passes(Minutes(6));
+        Assert.That((await _engine.Query<string>("select status from alerts"), Triggers), Is.EqualTo(("resolved", paged)));
+    }
+
+    [Test]
+    public async Task What_cannot_be_asked_for_pages_all_the_same()
+    {
+        await Silences(60);
+        await _engine.Receives(Firing("DiskFull").As("critical"));
+        _engine.Alertmanager.Alerts!.Clear();
+        await _engine.Passes(Minutes(2));
+        Assert.That(await _engine.Query<short>("select absences from alerts"), Is.GreaterThan((short)0));
+        using var ended = await _engine.Http.DeleteAsync(new Uri("/api/v1/silences/1", UriKind.Relative));
+        _engine.Alertmanager.Alerts = null;
+        await _engine.Passes(Minutes(6));
+        Assert.That(Triggers, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Whatever_was_made_there_ends_when_mirroring_is_switched_off()
+    {
+        await Silences(60);
+        Assert.That(_alertmanager.Active.Count(), Is.EqualTo(1));
+        await using var off = await StartAsync(configure: services => services.Replace(ServiceDescriptor.Singleton<IAlertmanagerSilences>(_alertmanager)), beside: _engine, settings: [("Alertmanager:Url", "http://alertmanager.example")]);
+        await off.Passes(Seconds(15));
+        Assert.That((await Mirror(), _alertmanager.Active.Count()), Is.EqualTo(("ended -", 0)));
+        Assert.That((await off.Get("silences/1"))["state"]!.GetValue<string>(), Is.EqualTo("active"), "here it goes on");
+    }
+
+    [Test]
+    public async Task An_edit_that_alertmanager_refuses_leaves_no_older_and_wider_one_there()
+    {
+        await Silences(60);
+        _alertmanager.Refuses = true;
+        await _engine.Query<int>("with edited as (update silences set revision = revision + 1, mirror_state = 'pending', mirror_due_at = starts_at returning 1) select count(*)::int from edited");
+        await _engine.Passes(Seconds(10));
+        Assert.That((await Mirror(), _alertmanager.Active.Count()), Is.EqualTo(("refused silence invalid", 0)));
+    }
+
+    [Test]
+    public async Task One_of_a_single_team_is_not_made_there_and_says_why()
+    {
+        await using var engine = await StartAsync(routing: Engine.Routing.Replace("  group_by", "  team: pay\n  group_by", StringComparison.Ordinal),
+            configure: services => services.Replace(ServiceDescriptor.Singleton<IAlertmanagerSilences>(_alertmanager)), settings: [("Alertmanager:Url", "http://alertmanager.example"), ("Alertmanager:MirrorSilences", "true")]);
+        var (status, made) = await engine.Post("silences", new { matchers = new[] { "alertname=\"DiskFull\"" }, minutes = 60, reason = "deploy", team = "pay" });
+        Assert.That(status, Is.EqualTo(HttpStatusCode.Created), made.ToJsonString());
+        Assert.That((made["mirror"]!["state"]!.GetValue<string>(), made["mirror"]!["detail"]!.GetValue<string>(), _alertmanager.Asked), Is.EqualTo(("refused", "Alertmanager knows no teams and would hide the alerts of others, too: this one hides those of team pay, here only.", 0)));
+    }
+
+    private int Triggers => _engine.StandIns.PagerDuty.Events.Count(e => e.Action == "trigger");
 
     private async Task Silences(int minutes)
     {

@@ -82,6 +82,9 @@ internal sealed class AccountLinkRow
     /// <summary>The API key that the person was signed in with: the link ends with it. Null for a link that an administrator made.</summary>
     public Guid? KeyId { get; init; }
 
+    /// <summary>The user whom the account belongs to: their roles count, as long as they have them. Null for a link that stands on a key, or that an administrator made without naming one.</summary>
+    public Guid? UserId { get; init; }
+
     public Instant CreatedAt { get; init; }
 
     public required string CreatedBy { get; init; }

@@ -14,9 +14,20 @@ namespace Incidents.Server.Notifications.Inbound;
 /// <param name="Provider"><c>slack</c> or <c>pagerduty</c>.</param>
 /// <param name="ExternalId">The account's id there: <c>U0123ABCD</c>.</param>
 /// <param name="Name">As timelines show the person.</param>
-/// <param name="KeyId">The key that the link ends with; null when it stands for itself.</param>
+/// <param name="KeyId">The key that the link ends with; null when the person was signed in with none.</param>
 /// <param name="Offer">What the person was offered, spent by this; null when an administrator links.</param>
-internal sealed record LinkAccount(string Provider, string ExternalId, string Name, Guid? KeyId, LinkOffer? Offer = null) : ICommand<bool>;
+/// <param name="UserId">Whose roles count there; null with neither key nor user: an administrator said that the account may respond everywhere.</param>
+internal sealed record LinkAccount(string Provider, string ExternalId, string Name, Guid? KeyId, LinkOffer? Offer = null, Guid? UserId = null) : ICommand<LinkAccountAnswer>;
+
+internal enum LinkAccountAnswer
+{
+    Linked,
+
+    /// <summary>The offer was used before.</summary>
+    Used,
+
+    NoSuchUser,
+}
 
 internal sealed class LinkAccountValidator : AbstractValidator<LinkAccount>
 {
@@ -28,25 +39,25 @@ internal sealed class LinkAccountValidator : AbstractValidator<LinkAccount>
     }
 }
 
-/// <returns>False when the offer was used before.</returns>
-internal sealed class LinkAccountHandler(IncidentsDbContext db, IActor actor, IAuditLog audit, TimeProvider clock) : ICommandHandler<LinkAccount, bool>
+internal sealed class LinkAccountHandler(IncidentsDbContext db, IActor actor, IAuditLog audit, TimeProvider clock) : ICommandHandler<LinkAccount, LinkAccountAnswer>
 {
-    public async ValueTask<bool> Handle(LinkAccount command, CancellationToken cancellationToken)
+    public async ValueTask<LinkAccountAnswer> Handle(LinkAccount command, CancellationToken cancellationToken)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (command.UserId is { } user && !await db.Set<User>().AnyAsync(u => u.Id == user, cancellationToken)) return LinkAccountAnswer.NoSuchUser;
         if (command.Offer is { } offer
             && await db.Database.ExecuteSqlAsync($"insert into spent_tokens (key, expires_at) values ({offer.Nonce}, {Instant.FromUnixTimeSeconds(offer.ExpiresAt)}) on conflict do nothing", cancellationToken) == 0)
-            return false;
+            return LinkAccountAnswer.Used;
 
         var (name, now) = (AlertText.OneLine(command.Name, 100), clock.GetCurrentInstant());
         await db.Database.ExecuteSqlAsync($"""
-            insert into account_links (provider, external_id, name, key_id, created_at, created_by) values ({command.Provider}, {command.ExternalId}, {name}, {command.KeyId}, {now}, {actor.Name})
-            on conflict (provider, external_id) do update set name = excluded.name, key_id = excluded.key_id, created_at = excluded.created_at, created_by = excluded.created_by
+            insert into account_links (provider, external_id, name, key_id, user_id, created_at, created_by) values ({command.Provider}, {command.ExternalId}, {name}, {command.KeyId}, {command.UserId}, {now}, {actor.Name})
+            on conflict (provider, external_id) do update set name = excluded.name, key_id = excluded.key_id, user_id = excluded.user_id, created_at = excluded.created_at, created_by = excluded.created_by
             """, cancellationToken);
-        audit.Add("account.linked", $"{command.Provider}/{command.ExternalId}", new { Name = name });
+        audit.Add("account.linked", $"{command.Provider}/{command.ExternalId}", new { Name = name, User = command.UserId });
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return true;
+        return LinkAccountAnswer.Linked;
     }
 }
 
@@ -69,13 +80,14 @@ internal sealed class UnlinkAccountHandler(IncidentsDbContext db, IAuditLog audi
 /// <summary>Every linked account.</summary>
 internal sealed record ListAccountLinks : IQuery<IReadOnlyList<AccountLinkShown>>;
 
-internal sealed record AccountLinkShown(string Provider, string ExternalId, string Name, Instant CreatedAt, string CreatedBy);
+/// <param name="User">Id of the user whose roles count; null for a link that stands on a key, or by itself.</param>
+internal sealed record AccountLinkShown(string Provider, string ExternalId, string Name, Instant CreatedAt, string CreatedBy, Guid? User);
 
 internal sealed class ListAccountLinksHandler(IncidentsDbContext db) : IQueryHandler<ListAccountLinks, IReadOnlyList<AccountLinkShown>>
 {
     public async ValueTask<IReadOnlyList<AccountLinkShown>> Handle(ListAccountLinks query, CancellationToken cancellationToken) =>
         await db.Set<AccountLinkRow>().AsNoTracking().OrderBy(r => r.Provider).ThenBy(r => r.Name)
-            .Select(r => new AccountLinkShown(r.Provider, r.ExternalId, r.Name, r.CreatedAt, r.CreatedBy)).ToListAsync(cancellationToken);
+            .Select(r => new AccountLinkShown(r.Provider, r.ExternalId, r.Name, r.CreatedAt, r.CreatedBy, r.UserId)).ToListAsync(cancellationToken);
 }
 
 internal static class AccountLinkEndpoints
@@ -88,10 +100,12 @@ internal static class AccountLinkEndpoints
         links.MapPut("{provider}/{external_id}", async (
                 [Description("slack or pagerduty")] string provider, [Description("The account's id there.")] string external_id, AccountLinkBody body, ISender sender, CancellationToken cancellationToken) =>
             {
-                await sender.Send(new LinkAccount(provider, external_id, body.Name, null), cancellationToken);
-                return Results.NoContent();
+                return await sender.Send(new LinkAccount(provider, external_id, body.Name, null, UserId: body.User), cancellationToken) == LinkAccountAnswer.NoSuchUser
+                    ? ApiProblem.NotFound("user_not_found", $"There is no user {body.User}.")
+                    : Results.NoContent();
             })
-            .WithName("LinkAccount").WithSummary("Say whose account it is").WithDescription("What it does there is done here in that person's name. Safe to repeat.").Produces(StatusCodes.Status204NoContent);
+            .WithName("LinkAccount").WithSummary("Say whose account it is").WithDescription("What it does there is done here in that person's name, with the roles of the user who is named; without one it may respond everywhere. Safe to repeat.").Produces(StatusCodes.Status204NoContent)
+            .WithProblem(404, "user_not_found", "There is no user with this id.");
         links.MapDelete("{provider}/{external_id}", async (string provider, string external_id, ISender sender, CancellationToken cancellationToken) =>
             {
                 await sender.Send(new UnlinkAccount(provider, external_id), cancellationToken);
@@ -101,5 +115,6 @@ internal static class AccountLinkEndpoints
     }
 
     /// <param name="Name">As timelines show the person, at most 100 characters.</param>
-    internal sealed record AccountLinkBody(string Name);
+    /// <param name="User">Id of the user whose roles count; nobody's when left out, and then the account may respond everywhere.</param>
+    internal sealed record AccountLinkBody(string Name, Guid? User = null);
 }

@@ -54,7 +54,7 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         if (numbers.Count == 0) return new InboundResult("belongs to no incident of ours");
 
         var name = await NameAsync(happened, cancellationToken);
-        actor.Is(name, ActorKind.PagerDuty);
+        actor.Is(name, ActorKind.PagerDuty, happened.AgentId.Length > 0 ? $"pagerduty/{happened.AgentId}" : null);
         var outcomes = new List<string>();
 
         // Always from the smaller number up, so that no two wait for each other.

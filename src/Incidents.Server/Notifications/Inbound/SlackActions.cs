@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using FluentValidation;
+using Incidents.Domain.Access;
 using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
 using Incidents.Server.Configuration;
@@ -38,7 +39,9 @@ internal sealed partial class SlackActions(ISender sender, IActor actor, KnownPe
         if (person is null && !MayAnybody(action.Kind == SlackRequest.Command ? typed!.Verb : request.Action)) return Unlinked(request);
 
         var name = person?.Name ?? (MessageText.SingleLine(request.UserName) is { Length: > 0 } given ? MessageText.Truncate(given, 100) : request.UserId);
-        actor.Is(name, ActorKind.Slack);
+        actor.Is(name, ActorKind.Slack, $"slack/{request.UserId}", person?.Grants);
+        if (person is not null && Permissions.WhyNot(person.Grants, typed is { Verb: "list" or "show" } ? Permission.See : Permission.Respond, null) is { } may)
+            return new InboundResult($"refused: {may}", Number(request.Incident), name, Say($"Not done: {MessageText.ForSlack(may, 500)}"));
         try
         {
             var result = action.Kind switch
@@ -128,6 +131,8 @@ internal sealed partial class SlackActions(ISender sender, IActor actor, KnownPe
                 return new InboundResult(detail ?? "so already", number, Reply: Say($"{Link(number)}: {MessageText.ForSlack(detail ?? "It was so already.", 500)}"));
             case IncidentAnswer.Impossible(var detail):
                 return new InboundResult(detail, number, Reply: Say($"{Link(number)}: not done. {MessageText.ForSlack(detail, 500)}"));
+            case IncidentAnswer.Forbidden(var why):
+                return new InboundResult($"refused: {why}", number, Reply: Say($"{Link(number)}: not done. {MessageText.ForSlack(why, 500)}"));
             default:
                 return new InboundResult("no such incident", Reply: Say($"There is no incident {number}."));
         }

@@ -39,6 +39,7 @@ internal sealed class AlertMapping : IEntityTypeConfiguration<AlertRow>
         builder.HasIndex(r => new { r.Fingerprint, r.Source, r.StartsAt }).IsUnique();
         builder.HasIndex(r => new { r.ReceivedAt, r.Id });
         builder.HasIndex(r => r.Id, "ix_alerts_suppressed").HasFilter("status = 'firing' and outcome = 'suppressed'");
+        builder.HasIndex(r => r.Id, "ix_alerts_caused").HasFilter("status = 'firing' and outcome = 'suppressed' and (muted_rule like 'inhibition/%' or muted_rule like 'dependency/%')").HasDatabaseName("ix_alerts_caused");
         builder.HasIndex(r => r.MutedUntil).HasFilter("status = 'firing' and outcome = 'suppressed' and muted_until is not null");
         builder.HasIndex(r => r.UpstreamGroup).HasFilter("status = 'firing'");
         builder.HasIndex(r => r.SettleAt).HasFilter("settle_at is not null");

@@ -16,6 +16,9 @@ internal sealed class AuditEntry
     /// <summary>One of <see cref="Web.ActorKind"/>.</summary>
     public required string ActorKind { get; init; }
 
+    /// <summary>Whose name it is, proven: <c>user/0198…</c>, <c>api_key/0198…</c>, <c>slack/U0123</c>, <c>email/ana@example.org</c>. Null for the engine, and where only a name is known.</summary>
+    public string? ActorId { get; init; }
+
     /// <summary><c>subject.verb</c> in the past: <c>incident.acknowledged</c>.</summary>
     public required string Action { get; init; }
 

@@ -20,6 +20,7 @@ internal sealed class AuditLog(IncidentsDbContext db, IActor actor, TimeProvider
         At = clock.GetCurrentInstant(),
         Actor = actor.Name,
         ActorKind = actor.Kind,
+        ActorId = actor.Id,
         Action = action,
         Subject = subject,
         RemoteAddress = actor.Remote,

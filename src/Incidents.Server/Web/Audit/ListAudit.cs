@@ -15,7 +15,9 @@ namespace Incidents.Server.Web;
 /// <param name="Actor">Only entries of this actor.</param>
 internal sealed record ListAudit(int Take, long? BeforeId, string? Subject, string? Actor) : IQuery<IReadOnlyList<AuditEntryShown>>;
 
-internal sealed record AuditEntryShown(long Id, Instant At, string Actor, string ActorKind, string Action, string Subject, string? RemoteAddress, JsonNode? Detail);
+/// <param name="ActorKind"><c>user</c>, <c>api_key</c>, <c>key_session</c> (the name is what somebody typed who signed in with a key), <c>slack</c>, <c>email</c>, <c>pagerduty</c> or <c>system</c>.</param>
+/// <param name="ActorId">Who it was, proven: <c>user/0198…</c>; for <c>key_session</c> the key.</param>
+internal sealed record AuditEntryShown(long Id, Instant At, string Actor, string ActorKind, string? ActorId, string Action, string Subject, string? RemoteAddress, JsonNode? Detail);
 
 internal sealed class ListAuditHandler(IncidentsDbContext db) : IQueryHandler<ListAudit, IReadOnlyList<AuditEntryShown>>
 {
@@ -26,7 +28,7 @@ internal sealed class ListAuditHandler(IncidentsDbContext db) : IQueryHandler<Li
         if (query.Subject is { } subject) entries = entries.Where(e => e.Subject == subject);
         if (query.Actor is { } actor) entries = entries.Where(e => e.Actor == actor);
         var rows = await entries.OrderByDescending(e => e.Id).Take(query.Take).ToListAsync(cancellationToken);
-        return [.. rows.Select(e => new AuditEntryShown(e.Id, e.At, e.Actor, e.ActorKind, e.Action, e.Subject, e.RemoteAddress?.ToString(), e.Detail is null ? null : JsonNode.Parse(e.Detail)))];
+        return [.. rows.Select(e => new AuditEntryShown(e.Id, e.At, e.Actor, e.ActorKind, e.ActorId, e.Action, e.Subject, e.RemoteAddress?.ToString(), e.Detail is null ? null : JsonNode.Parse(e.Detail)))];
     }
 }
 

@@ -43,6 +43,9 @@ internal static class ApiClaims
     /// <summary>Id of the API key.</summary>
     public const string KeyId = "key_id";
 
+    /// <summary>Id of the API key that a browser's session began with.</summary>
+    public const string SessionKey = "session_key";
+
     /// <summary>The integration this key belongs to; absent when the key names none.</summary>
     public const string Source = "source";
 

@@ -8,22 +8,53 @@ namespace Incidents.Server.Web;
 /// </summary>
 internal interface IAccess
 {
-    /// <summary>Null when it is allowed, else why not, for the person who asked. The engine itself and messages that carry their own signature are allowed what led here.</summary>
+    /// <summary>Key in <c>oncall.yaml</c> of the person the caller is; null for programs and for users who are nobody there.</summary>
+    string? Person { get; }
+
+    /// <summary>Null when it is allowed, else why not, for the person who asked. The engine itself, and messages that carry their own signature and say no more, are allowed what led here.</summary>
     /// <param name="permission">One of <see cref="Permission"/>.</param>
     /// <param name="team">Of what is acted on; null when it belongs to no team.</param>
     string? WhyNot(string permission, string? team);
 
+    /// <summary>Null when the caller may do it to every team at once.</summary>
+    string? WhyNotForAll(string permission);
+
+    /// <summary>The team that something belongs to which the caller makes without naming one; null for all teams, or with the reason why it must be named.</summary>
+    (string? Team, string? WhyNot) TeamOf(string permission);
+
     /// <summary>Null when the caller may give or take this membership.</summary>
     string? WhyNotGive(Grant grant);
+
+    /// <summary>Null when the caller may say what a person does about a shift of a schedule of this team.</summary>
+    string? WhyNotActFor(string person, string? team);
+
+    /// <summary>Null when the caller may have the contacts rung of a person who is in these teams.</summary>
+    string? WhyNotReach(string person, IReadOnlyCollection<string> teams);
 }
 
 internal sealed class RequestAccess(IHttpContextAccessor http, IActor actor) : IAccess
 {
+    public string? Person => actor.Grants is null && User is { } user ? user.FindFirstValue(ApiClaims.Person) : null;
+
     public string? WhyNot(string permission, string? team) => Grants() is { } grants ? Permissions.WhyNot(grants, permission, team) : null;
+
+    public string? WhyNotForAll(string permission) => Grants() is { } grants ? Permissions.WhyNotForAll(grants, permission) : null;
+
+    public (string? Team, string? WhyNot) TeamOf(string permission) => Grants() is { } grants ? Permissions.TeamOf(grants, permission) : (null, null);
 
     public string? WhyNotGive(Grant grant) => Grants() is { } grants ? Permissions.WhyNotGive(grants, grant) : null;
 
-    private List<Grant>? Grants() => actor.Kind is ActorKind.ApiKey or ActorKind.User && http.HttpContext?.User is { Identity.IsAuthenticated: true } user ? user.Grants() : null;
+    public string? WhyNotActFor(string person, string? team) => Grants() is { } grants ? Permissions.WhyNotActFor(grants, Person, person, team) : null;
+
+    public string? WhyNotReach(string person, IReadOnlyCollection<string> teams) => Grants() is { } grants ? Permissions.WhyNotReach(grants, Person, person, teams) : null;
+
+    private ClaimsPrincipal? User => http.HttpContext?.User is { Identity.IsAuthenticated: true } user ? user : null;
+
+    /// <summary>Null: not asked. A request in which nobody signed in and that no message speaks for may nothing: closed unless said.</summary>
+    private IReadOnlyCollection<Grant>? Grants() =>
+        actor.Grants is { } told ? told
+        : actor.Kind is ActorKind.Slack or ActorKind.Email or ActorKind.PagerDuty || http.HttpContext is null ? null
+        : User?.Grants() ?? [];
 }
 
 internal static class GrantClaims

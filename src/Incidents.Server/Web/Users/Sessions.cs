@@ -37,7 +37,7 @@ internal sealed class Sessions(IServiceScopeFactory scopes, IActiveConfiguration
             Browser = agent.Length == 0 ? null : AlertText.OneLine(agent, 200),
         };
         db.Add(session);
-        http.RequestServices.GetRequiredService<IActor>().Is(user.DisplayName, ActorKind.User);
+        http.RequestServices.GetRequiredService<IActor>().Is(user.DisplayName, ActorKind.User, $"user/{user.Id}");
         http.RequestServices.GetRequiredService<IAuditLog>().Add("user.signed_in", $"user/{user.Id}", new { method });
         await db.SaveChangesAsync(cancellationToken);
         return (await ReadAsync(session.Id, now, cancellationToken))!;
