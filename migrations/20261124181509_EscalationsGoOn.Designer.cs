@@ -14,7 +14,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Incidents.Migrations
 {
     [DbContext(typeof(IncidentsDbContext))]
-    [Migration("20261124173853_EscalationsGoOn")]
+    [Migration("20261124181509_EscalationsGoOn")]
     partial class EscalationsGoOn
     {
         /// <inheritdoc />
@@ -815,6 +815,10 @@ namespace Incidents.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_alerts_fingerprint_source_starts_at");
 
+                    b.HasIndex(new[] { "Id" }, "ix_alerts_caused")
+                        .HasDatabaseName("ix_alerts_caused")
+                        .HasFilter("status = 'firing' and outcome = 'suppressed' and (muted_rule like 'inhibition/%' or muted_rule like 'dependency/%')");
+
                     b.HasIndex(new[] { "Id" }, "ix_alerts_suppressed")
                         .HasDatabaseName("ix_alerts_id")
                         .HasFilter("status = 'firing' and outcome = 'suppressed'");
@@ -1119,6 +1123,10 @@ namespace Incidents.Migrations
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("name");
+
+                    b.Property<Guid?>("UserId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("user_id");
 
                     b.HasKey("Provider", "ExternalId")
                         .HasName("pk_account_links");
@@ -1977,6 +1985,10 @@ namespace Incidents.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("starts_at");
 
+                    b.Property<string>("Team")
+                        .HasColumnType("text")
+                        .HasColumnName("team");
+
                     b.Property<string>("UpstreamId")
                         .HasColumnType("text")
                         .HasColumnName("upstream_id");
@@ -2252,6 +2264,10 @@ namespace Incidents.Migrations
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("actor");
+
+                    b.Property<string>("ActorId")
+                        .HasColumnType("text")
+                        .HasColumnName("actor_id");
 
                     b.Property<string>("ActorKind")
                         .IsRequired()
