@@ -40,7 +40,7 @@ internal sealed class CreateOverrideValidator : AbstractValidator<CreateOverride
     {
         var people = configuration.Current.OnCall.People;
         RuleFor(c => c.People).NotEmpty().WithMessage("Name somebody: an override can never make a gap.").Must(p => p.Count <= 50).WithMessage("At most 50 people.");
-        RuleForEach(c => c.People).Must(key => key is not null && people.ContainsKey(key)).WithMessage("'{PropertyValue}' is not the key of a person.");
+        RuleForEach(c => c.People).Must(p => p is not null && people.ContainsKey(p)).WithMessage("'{PropertyValue}' is not the key of a person.");
         RuleFor(c => c.Replaces).Must(r => r is null || people.ContainsKey(r)).WithMessage("'{PropertyValue}' is not the key of a person.");
         RuleFor(c => c.Until).Must((c, until) => until > c.From).WithMessage("It must end after it begins.")
             .Must(until => until > clock.GetCurrentInstant()).WithMessage("It would be over already.")

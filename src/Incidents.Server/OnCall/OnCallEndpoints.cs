@@ -11,7 +11,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using NodaTime;
 using NodaTime.Extensions;
-using NodaTime.Text;
 
 namespace Incidents.Server.OnCall;
 
@@ -239,9 +238,7 @@ internal static class OnCallEndpoints
     {
         (at, problem) = (otherwise, null);
         if (string.IsNullOrEmpty(text)) return true;
-        var parsed = OffsetDateTimePattern.Rfc3339.Parse(text);
-        if (parsed.Success) at = parsed.Value.ToInstant();
-        if (!parsed.Success) problem = ApiProblem.Validation($"?{name}", "invalid_time", "A time must be RFC 3339, such as 2026-01-31T08:30:00Z.");
+        if (!Rfc3339.TryRead(text, out at)) problem = ApiProblem.Validation($"?{name}", "invalid_time", "A time must be RFC 3339, such as 2026-01-31T08:30:00Z.");
         else if (at < Earliest || at > Latest) problem = ApiProblem.Validation($"?{name}", "out_of_range", "A time must be from 2000 to 2100.");
         return problem is null;
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Incidents.Domain.Alerts;
 using Incidents.Domain.Routing;
+using Incidents.Server.Web;
 using Microsoft.Extensions.Options;
 using NodaTime;
 using NodaTime.Text;
@@ -125,11 +126,6 @@ internal sealed class AlertmanagerSilences(IHttpClientFactory http, IOptionsMoni
 
         static string Text(JsonObject from, string name) => from[name] is JsonValue value && value.TryGetValue<string>(out var text) ? text : "";
 
-        bool TryTime(string name, out Instant time)
-        {
-            var parsed = OffsetDateTimePattern.Rfc3339.Parse(Text(silence, name));
-            time = parsed.Success ? parsed.Value.ToInstant() : default;
-            return parsed.Success;
-        }
+        bool TryTime(string name, out Instant time) => Rfc3339.TryRead(Text(silence, name), out time);
     }
 }

@@ -22,7 +22,8 @@ internal sealed class OpenIncidentValidator : AbstractValidator<OpenIncident>
         RuleFor(c => c.Title).NotEmpty().MaximumLength(200);
         RuleFor(c => c.Severity).Must(s => Domain.Routing.Severity.All.Contains(s, StringComparer.Ordinal)).WithMessage("One of critical, warning, info.");
         RuleFor(c => c.Note).MaximumLength(10_000);
-        RuleFor(c => c.Labels).Must(l => l is null || l.Count <= 64).WithMessage("At most 64 labels.");
+        RuleFor(c => c.Labels).Must(l => l is null || l.Count <= 64).WithMessage("At most 64 labels.")
+            .Must(l => l is null || l.Values.All(v => v is not null)).WithMessage("The value of a label is a text.");
     }
 }
 

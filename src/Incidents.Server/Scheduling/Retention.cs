@@ -19,7 +19,7 @@ internal sealed class RetentionOptions
     [Range(1, 36_500)]
     public int QuarantineDays { get; set; } = 90;
 
-    /// <summary>Days that the single attempts of deliveries are kept. Default 90.</summary>
+    /// <summary>Days that the single attempts of deliveries, and sessions that ended or were left, are kept. Default 90.</summary>
     [Range(1, 36_500)]
     public int AttemptDays { get; set; } = 90;
 }
@@ -96,7 +96,11 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
               spent as (delete from spent_tokens where expires_at < $3)
             select count(*) from gone
             """, [Sql.P(now - Duration.FromDays(kept.InboxDays)), Sql.P(Portion), Sql.P(now)], cancellationToken);
-        LogRemoved(webhooks, attempts, mutings, inbound);
+        var sessions = await RemoveAsync("""
+            with gone as (delete from sessions where id in (select id from sessions where greatest(last_seen_at, revoked_at) < $1 order by id limit $2) returning 1)
+            select count(*) from gone
+            """, [Sql.P(now - Duration.FromDays(Math.Max(31, kept.AttemptDays))), Sql.P(Portion)], cancellationToken);
+        LogRemoved(webhooks, attempts, mutings, inbound, sessions);
     }
 
     private async Task<long> RemoveAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
@@ -112,8 +116,8 @@ internal sealed partial class Retention(NpgsqlDataSource database, IOptions<Rete
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts, {Mutings} records of what was hidden and {Inbound} inbound actions")]
-    private partial void LogRemoved(long webhooks, long attempts, long mutings, long inbound);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention removed {Webhooks} webhooks, {Attempts} delivery attempts, {Mutings} records of what was hidden, {Inbound} inbound actions and {Sessions} sessions")]
+    private partial void LogRemoved(long webhooks, long attempts, long mutings, long inbound, long sessions);
 }
 
 /// <summary>Once a day, on one replica.</summary>

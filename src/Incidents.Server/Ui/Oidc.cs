@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using System.Text.Json;
 using Incidents.Domain.Access;
 using Incidents.Domain.Alerts;
 using Incidents.Server.Storage;
@@ -126,7 +127,7 @@ internal static partial class Oidc
                 var name = token.FindFirstValue("name") is { Length: > 0 } given ? given : email;
                 user = new User { Id = Guid.CreateVersion7(clock.GetUtcNow()), UserName = email, Email = email, EmailConfirmed = true, DisplayName = AlertText.OneLine(name, 100), CreatedAt = clock.GetCurrentInstant() };
                 audit.Add("user.created", $"user/{user.Id}", new { user.DisplayName, user.Email, by = "oidc" });
-                if (!(await users.CreateAsync(user)).Succeeded) return null;
+                if (await users.CreateAsync(user) is { Succeeded: false } not) throw new InvalidOperationException($"The user {user.Id} of the provider could not be made: {string.Join(", ", not.Errors.Select(e => e.Code))}.");
             }
 
             await users.AddLoginAsync(user, new UserLoginInfo(provider, subject, settings.Name));
@@ -134,7 +135,7 @@ internal static partial class Oidc
 
         if (settings.Roles.Count > 0)
         {
-            var values = token.FindAll(settings.RolesClaim).Select(c => c.Value).ToHashSet(StringComparer.Ordinal);
+            var values = token.FindAll(settings.RolesClaim).SelectMany(c => ValuesIn(c.Value)).ToHashSet(StringComparer.Ordinal);
             var wanted = settings.Roles.Where(r => values.Contains(r.Value)).GroupBy(r => r.Team ?? "", StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.MaxBy(r => Role.Rank(r.Role))!.Role, StringComparer.Ordinal);
             var present = await db.Set<Membership>().AsTracking().Where(m => m.UserId == user.Id).ToListAsync(cancellationToken);
             if (!present.ToDictionary(m => m.Team, m => m.Role).OrderBy(p => p.Key, StringComparer.Ordinal).SequenceEqual(wanted.OrderBy(p => p.Key, StringComparer.Ordinal)))
@@ -154,6 +155,21 @@ internal static partial class Oidc
         await transaction.CommitAsync(cancellationToken);
         http.RequestServices.GetRequiredService<Sessions>().Forget();
         return user;
+    }
+
+    /// <summary>A list in an id token becomes a claim for each value; one that only the user-info endpoint tells becomes a single claim with its JSON.</summary>
+    private static IEnumerable<string> ValuesIn(string claim)
+    {
+        if (claim is not ['[', ..]) return [claim];
+        try
+        {
+            return JsonSerializer.Deserialize<JsonElement[]>(claim)!.Where(e => e.ValueKind == JsonValueKind.String).Select(e => e.GetString()!);
+        }
+        catch (JsonException)
+        {
+            // A group may be called so.
+            return [claim];
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A sign-in through OpenID Connect failed")]

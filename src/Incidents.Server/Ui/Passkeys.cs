@@ -6,6 +6,9 @@ using Incidents.Server.Storage;
 using Incidents.Server.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+using NodaTime;
+using NodaTime.Extensions;
 
 namespace Incidents.Server.Ui;
 
@@ -29,9 +32,10 @@ internal static class Passkeys
     {
         app.MapPost("/sign-in/passkey/options", async (SignInManager<User> manager) => Json(await manager.MakePasskeyRequestOptionsAsync(null))).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
         app.MapPost("/sign-in/passkey", EnterAsync).AllowAnonymous().RequireFormToken().ExcludeFromDescription();
-        app.MapPost("/account/passkeys/options", async (HttpContext http, SignInManager<User> manager, UserManager<User> users) =>
+        app.MapPost("/account/passkeys/options", async (HttpContext http, SignInManager<User> manager, UserManager<User> users, IncidentsDbContext db, TimeProvider clock) =>
         {
             if (await UserOf(http, users) is not { } user) return Results.NotFound();
+            if (!await HasJustEnteredAsync(http, db, clock)) return Problem(EnterAgain, 403);
             return Json(await manager.MakePasskeyCreationOptionsAsync(new PasskeyUserEntity { Id = user.Id.ToString(), Name = user.Email!, DisplayName = user.DisplayName }));
         }).RequireAuthorization().RequireFormToken().ExcludeFromDescription();
         app.MapPost("/account/passkeys", AddAsync).RequireAuthorization().RequireFormToken().ExcludeFromDescription();
@@ -46,24 +50,23 @@ internal static class Passkeys
     {
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var address = http.Connection.RemoteIpAddress ?? IPAddress.None;
-        if (failures.AreTooMany(address)) return Problem("Too many attempts from your address. Wait a minute.", 429);
+        if (!failures.TryTake(address)) return Problem("Too many attempts from your address. Wait a minute.", 429);
         var result = form["credential"].ToString() is { Length: > 0 and <= MostBytes } credential ? await manager.PerformPasskeyAssertionAsync(credential) : null;
-        if (result is not { Succeeded: true, User: { DisabledAt: null } user } || await manager.UserManager.IsLockedOutAsync(user))
-        {
-            failures.Add(address);
-            return Problem("This passkey is not known here.", 401);
-        }
 
+        // Nobody guesses a passkey, so those who guess passwords do not lock it.
+        if (result is not { Succeeded: true, User: { DisabledAt: null } user }) return Problem("This passkey is not known here.", 401);
+        failures.GiveBack(address);
         await manager.UserManager.AddOrUpdatePasskeyAsync(user, result.Passkey);
         await SignIn.EnterAsync(http, user, "passkey", cancellationToken);
         return TypedResults.Ok(new { to = SignIn.Local(form["to"]) });
     }
 
-    private static async Task<IResult> AddAsync(HttpContext http, SignInManager<User> manager, IAuditLog audit, IncidentsDbContext db, CancellationToken cancellationToken)
+    private static async Task<IResult> AddAsync(HttpContext http, SignInManager<User> manager, IAuditLog audit, IncidentsDbContext db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var users = manager.UserManager;
         if (await UserOf(http, users) is not { } user) return Results.NotFound();
+        if (!await HasJustEnteredAsync(http, db, clock)) return Problem(EnterAgain, 403);
         if ((await users.GetPasskeysAsync(user)).Count >= MostOfOne) return Problem("You have 20 passkeys; remove one first.", 409);
         var result = form["credential"].ToString() is { Length: > 0 and <= MostBytes } credential ? await manager.PerformPasskeyAttestationAsync(credential) : null;
 
@@ -90,6 +93,16 @@ internal static class Passkeys
 
         return SignIn.SeeOther("/account");
     }
+
+    /// <summary>A passkey stays when a session ends, so whoever found a browser open must not make one: only within a quarter of an hour of showing who one is.</summary>
+    private static async Task<bool> HasJustEnteredAsync(HttpContext http, IncidentsDbContext db, TimeProvider clock)
+    {
+        var since = clock.GetCurrentInstant() - Fresh;
+        return Sessions.IdOf(http.User) is { } session && await db.Set<Session>().AnyAsync(s => s.Id == session && s.CreatedAt > since, http.RequestAborted);
+    }
+
+    private const string EnterAgain = "Sign out and in again first: a passkey is added within a quarter of an hour of signing in.";
+    private static readonly Duration Fresh = Duration.FromMinutes(15);
 
     private static IResult Json(string options) => Results.Text(options, "application/json");
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Claims;
+using System.Security.Cryptography;
 using Incidents.Server.Storage;
 using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
@@ -86,18 +87,14 @@ internal static class SignIn
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var (name, to) = (form["name"].ToString().Trim(), Local(form["to"]));
         var address = http.Connection.RemoteIpAddress ?? IPAddress.None;
-        if (failures.AreTooMany(address)) return Page(http, to, name, "Too many attempts from your address. Wait a minute.", 429);
+        if (!failures.TryTake(address)) return Page(http, to, name, "Too many attempts from your address. Wait a minute.", 429);
         if (form.ContainsKey("email")) return await ByPasswordAsync(http, form["email"].ToString().Trim(), form["password"].ToString(), to, failures, address, cancellationToken);
         if (name.Length > 100) return Page(http, to, null, "A name has at most 100 characters.", 400);
 
         var check = await keys.CheckAsync(form["key"].ToString().Trim(), cancellationToken);
         if (check.IsUnchecked) return Page(http, to, name, "The key could not be checked, because the database does not answer. Try again.", 503);
-        if (check.Result.Principal is not { } holder)
-        {
-            failures.Add(address);
-            return Page(http, to, name, "This key is unknown, expired or revoked.", 401);
-        }
-
+        if (check.Result.Principal is not { } holder) return Page(http, to, name, "This key is unknown, expired or revoked.", 401);
+        failures.GiveBack(address);
         if (!Scopes.Covers(holder, Scopes.Read)) return Page(http, to, name, "This key may only send alerts. Sign in with a key of scope read or respond.", 403);
 
         // Everybody who has the key could be anybody; whoever has an account of their own comes in by it.
@@ -117,24 +114,49 @@ internal static class SignIn
         var manager = http.RequestServices.GetRequiredService<SignInManager<User>>();
         var users = manager.UserManager;
         var user = email.Length is > 0 and <= 256 && password.Length <= 1000 ? await users.FindByEmailAsync(email) : null;
-        var result = user is null ? SignInResult.Failed : await manager.CheckPasswordSignInAsync(user, password, lockoutOnFailure: true);
-
-        // Somebody who tries addresses must not learn by the time it takes which ones there are.
-        if (user?.PasswordHash is null) users.PasswordHasher.HashPassword(new User { DisplayName = "", CreatedAt = default }, password.Length <= 1000 ? password : "");
-        if (!result.Succeeded || user!.DisabledAt is not null)
+        SignInResult result;
+        using (var turn = await failures.TakeTurnAsync(cancellationToken))
         {
-            failures.Add(address);
-            return Page(http, to, null, "Email and password do not belong together, or there were too many attempts: after five, wait 15 minutes.", 401, email);
+            if (turn is null)
+            {
+                http.Response.Headers.RetryAfter = "2";
+                return Page(http, to, null, "Many people sign in just now. Try again in a moment.", 429, email);
+            }
+
+            result = user?.PasswordHash is null ? SignInResult.Failed : await CheckAsync(manager, http, user, password);
+
+            // Somebody who tries addresses must not learn by the time it takes which ones there are.
+            if (user?.PasswordHash is null) users.PasswordHasher.HashPassword(new User { DisplayName = "", CreatedAt = default }, password.Length <= 1000 ? password : "");
         }
 
+        if (!result.Succeeded || user!.DisabledAt is not null) return Page(http, to, null, "Email and password do not belong together, or there were too many attempts: after five, wait 15 minutes.", 401, email);
+        failures.GiveBack(address);
         await EnterAsync(http, user, "password", cancellationToken);
         return SeeOther(to);
+    }
+
+    /// <summary>
+    /// Strangers who guess lock the account for strangers. A browser in which its owner signed in before is not locked out with them, so that nobody keeps somebody who is on call from entering by typing five wrong passwords.
+    /// </summary>
+    private static async Task<SignInResult> CheckAsync(SignInManager<User> manager, HttpContext http, User user, string password)
+    {
+        if (!KnownBrowser.Is(http, user) || !await manager.UserManager.IsLockedOutAsync(user)) return await manager.CheckPasswordSignInAsync(user, password, lockoutOnFailure: true);
+        if (!await manager.UserManager.CheckPasswordAsync(user, password))
+        {
+            KnownBrowser.Forget(http);
+            return SignInResult.Failed;
+        }
+
+        await manager.UserManager.SetLockoutEndDateAsync(user, null);
+        await manager.UserManager.ResetAccessFailedCountAsync(user);
+        return SignInResult.Success;
     }
 
     /// <summary>Begins a session for somebody who has shown who they are.</summary>
     public static async Task EnterAsync(HttpContext http, User user, string method, CancellationToken cancellationToken)
     {
         var principal = await http.RequestServices.GetRequiredService<Sessions>().BeginAsync(user, method, http, cancellationToken);
+        KnownBrowser.Remember(http, user);
         await http.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(principal.Claims.Where(c => c.Type is Sessions.SessionClaim or ClaimTypes.NameIdentifier or ApiClaims.Name), Scheme)), new AuthenticationProperties { IsPersistent = true });
     }
 
@@ -202,21 +224,90 @@ internal sealed class SeeOtherResult(string path) : IResult
     }
 }
 
-/// <summary>Refuses an address for the rest of the minute after ten wrong keys in it. Keys are too long to guess; this keeps logs and processor quiet.</summary>
-internal sealed class SignInFailures(TimeProvider clock)
+/// <summary>Browsers in which a user signed in before, by a sealed cookie that outlives sessions.</summary>
+internal static class KnownBrowser
+{
+    private const string Cookie = "incidents_known";
+    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(180);
+
+    /// <summary>For this user's password only: changing it makes every browser a stranger.</summary>
+    public static bool Is(HttpContext http, User user)
+    {
+        try
+        {
+            return http.Request.Cookies[Cookie] is { Length: > 0 and < 1000 } text && Protector(http).Unprotect(text) == Of(user);
+        }
+        catch (CryptographicException)
+        {
+            // Forged, of another installation, or too old.
+            return false;
+        }
+    }
+
+    public static void Remember(HttpContext http, User user) => http.Response.Cookies.Append(Cookie, Protector(http).Protect(Of(user), Lifetime), Options(http, Lifetime));
+
+    public static void Forget(HttpContext http) => http.Response.Cookies.Delete(Cookie, Options(http, null));
+
+    private static string Of(User user) => $"{user.Id}|{user.SecurityStamp}";
+
+    private static ITimeLimitedDataProtector Protector(HttpContext http) => http.RequestServices.GetRequiredService<IDataProtectionProvider>().CreateProtector("Incidents.KnownBrowser.v1").ToTimeLimitedDataProtector();
+
+    private static CookieOptions Options(HttpContext http, TimeSpan? lifetime) => new() { MaxAge = lifetime, HttpOnly = true, SameSite = SameSiteMode.Lax, Secure = http.Request.IsHttps, Path = "/" };
+}
+
+/// <summary>
+/// Refuses an address for the rest of the minute after ten wrong keys or passwords in it; for IPv6 the network of 64 bits, which one customer has. Each attempt counts before it is looked at, and is given back when it was right,
+/// so many at once are no way around. And however many addresses try: hashing a password is made slow on purpose, so two at once are all that it takes of the processors that webhooks need.
+/// </summary>
+internal sealed class SignInFailures(TimeProvider clock) : IDisposable
 {
     private const int Most = 10;
     private const int MostAddresses = 10_000;
+    private const int MostHashesAtOnce = 2;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
     private readonly ConcurrentDictionary<(IPAddress Address, long Minute), int> _counts = new();
+    private readonly SemaphoreSlim _hashes = new(MostHashesAtOnce);
 
-    public bool AreTooMany(IPAddress address) => _counts.TryGetValue((address, Minute), out var count) && count >= Most;
-
-    public void Add(IPAddress address)
+    /// <summary>False when this minute's attempts are used up.</summary>
+    public bool TryTake(IPAddress address)
     {
-        if (_counts.Count > MostAddresses) _counts.Clear();
-        _counts.AddOrUpdate((address, Minute), 1, (_, count) => count + 1);
-        foreach (var old in _counts.Keys.Where(k => k.Minute < Minute)) _counts.TryRemove(old, out _);
+        var key = (NetworkOf(address), Minute);
+        if (_counts.Count >= MostAddresses)
+        {
+            foreach (var old in _counts.Keys.Where(k => k.Minute < key.Minute)) _counts.TryRemove(old, out _);
+
+            // So many at once are no people; accounts lock, and the turns below hold.
+            if (_counts.Count >= MostAddresses && !_counts.ContainsKey(key)) return true;
+        }
+
+        return _counts.AddOrUpdate(key, 1, static (_, count) => count + 1) <= Most;
+    }
+
+    /// <summary>The attempt was right.</summary>
+    public void GiveBack(IPAddress address)
+    {
+        var key = (NetworkOf(address), Minute);
+        while (_counts.TryGetValue(key, out var count) && count > 0 && !_counts.TryUpdate(key, count - 1, count)) { }
+    }
+
+    /// <summary>For hashing a password. Null when none is free within two seconds, by the machine's own clock.</summary>
+    public async Task<IDisposable?> TakeTurnAsync(CancellationToken cancellationToken) => await _hashes.WaitAsync(LongestWait, cancellationToken) ? new Turn(_hashes) : null;
+
+    public void Dispose() => _hashes.Dispose();
+
+    internal static IPAddress NetworkOf(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6) return address.MapToIPv4();
+        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6) return address;
+        var bytes = address.GetAddressBytes();
+        bytes.AsSpan(8).Clear();
+        return new IPAddress(bytes);
     }
 
     private long Minute => clock.GetUtcNow().ToUnixTimeSeconds() / 60;
+
+    private sealed class Turn(SemaphoreSlim hashes) : IDisposable
+    {
+        public void Dispose() => hashes.Release();
+    }
 }

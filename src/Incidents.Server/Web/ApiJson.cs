@@ -44,8 +44,7 @@ internal static class ApiJson
     {
         public override Instant Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
-            if (reader.TokenType == JsonTokenType.String
-                && OffsetDateTimePattern.Rfc3339.Parse(reader.GetString()!) is { Success: true } parsed) return parsed.Value.ToInstant();
+            if (reader.TokenType == JsonTokenType.String && Rfc3339.TryRead(reader.GetString(), out var time)) return time;
             throw new JsonException("A time must be RFC 3339, such as 2026-01-31T08:30:00Z.");
         }
 

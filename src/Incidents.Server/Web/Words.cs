@@ -4,6 +4,26 @@ using NodaTime.Text;
 
 namespace Incidents.Server.Web;
 
+/// <summary>Times as the wire has them.</summary>
+internal static class Rfc3339
+{
+    /// <summary>False for what is no RFC 3339 time, and for one that is none in UTC: the last hours of the year 9999 west of Greenwich.</summary>
+    public static bool TryRead(string? text, out Instant time)
+    {
+        time = default;
+        if (text is null || OffsetDateTimePattern.Rfc3339.Parse(text) is not { Success: true } parsed) return false;
+        try
+        {
+            time = parsed.Value.ToInstant();
+            return true;
+        }
+        catch (OverflowException)
+        {
+            return false;
+        }
+    }
+}
+
 /// <summary>Reads query parameters that hold words or times, with a problem that names what would be right.</summary>
 internal static class Words
 {
@@ -21,9 +41,9 @@ internal static class Words
     {
         (time, problem) = (null, null);
         if (string.IsNullOrEmpty(text)) return true;
-        if (OffsetDateTimePattern.Rfc3339.Parse(text) is { Success: true } parsed)
+        if (Rfc3339.TryRead(text, out var read))
         {
-            time = parsed.Value.ToInstant();
+            time = read;
             return true;
         }
 

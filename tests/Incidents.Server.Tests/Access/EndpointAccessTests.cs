@@ -94,6 +94,23 @@ internal sealed partial class EndpointAccessTests
         Assert.That(wrong, Is.Empty);
     }
 
+    [Test]
+    public async Task Every_form_refuses_to_come_from_elsewhere()
+    {
+        using var boss = await _engine.SignedIn("boss-of-forms", "admin");
+        var taken = new List<string>();
+        foreach (var (method, route, _) in Endpoints().Where(e => e.Method == "POST" && !e.Route.StartsWith("/api/", StringComparison.Ordinal)))
+        {
+            // A link in a mail carries its own seal, and the provider's answer its own state.
+            if (route is "/mail") continue;
+            using var form = new FormUrlEncodedContent([KeyValuePair.Create("name", "x")]);
+            using var answer = await boss.Http.PostAsync(new Uri(Filled(route), UriKind.Relative), form);
+            if (answer.StatusCode != HttpStatusCode.BadRequest || !(await answer.Content.ReadAsStringAsync()).Contains("This form is no longer valid", StringComparison.Ordinal)) taken.Add($"{route} answered {(int)answer.StatusCode}");
+        }
+
+        Assert.That(taken, Is.Empty);
+    }
+
     private static async Task<(bool IsIn, int Status)> EntersAsync(HttpClient client, string method, string path)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);

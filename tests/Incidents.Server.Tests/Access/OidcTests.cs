@@ -35,9 +35,11 @@ internal sealed class OidcTests
         await _provider.DisposeAsync();
     }
 
-    [Test]
-    public async Task Groups_of_the_provider_become_roles_and_are_read_anew_at_every_sign_in()
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task Groups_of_the_provider_become_roles_and_are_read_anew_at_every_sign_in(bool toldByUserInfoOnly)
     {
+        _provider.TokenLeavesOut = toldByUserInfoOnly ? "groups" : null;
         using var dana = _engine.Visitor();
         Assert.That((await dana.Gets("/sign-in")).Text, Does.Contain("Example SSO"));
         _provider.Claims = new { sub = "u1", name = "Dana Okafor", email = "dana@example.org", email_verified = true, groups = new[] { "payments", "choir" } };
@@ -70,6 +72,15 @@ internal sealed class OidcTests
     }
 
     [Test]
+    public async Task Whoever_has_an_address_with_unusual_characters_comes_in()
+    {
+        using var visitor = _engine.Visitor();
+        _provider.Claims = new { sub = "u3", name = "Josephine O'Brien", email = "josé+o'brien@example.org", email_verified = true, groups = new[] { "sre" } };
+        Assert.That((await Enters(visitor, "/")).StatusCode, Is.EqualTo(HttpStatusCode.Found));
+        Assert.That((await visitor.Gets("/account")).Text, Does.Contain("O&#x27;Brien"));
+    }
+
+    [Test]
     public async Task A_token_signed_by_another_and_an_answer_nobody_asked_for_are_refused()
     {
         using var visitor = _engine.Visitor();
@@ -97,6 +108,9 @@ internal sealed class OidcTests
         public object Claims { get; set; } = new { };
 
         public RSA? Signer { get; set; }
+
+        /// <summary>A claim that only the user-info endpoint tells.</summary>
+        public string? TokenLeavesOut { get; set; }
 
         public string Url => _app.Urls.First();
 
@@ -144,7 +158,7 @@ internal sealed class OidcTests
 
         private string Token(string nonce)
         {
-            var claims = JsonSerializer.SerializeToElement(Claims).EnumerateObject().ToDictionary(p => p.Name, p => (object)p.Value);
+            var claims = JsonSerializer.SerializeToElement(Claims).EnumerateObject().Where(p => p.Name != TokenLeavesOut).ToDictionary(p => p.Name, p => (object)p.Value);
             claims["nonce"] = nonce;
             return new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
             {

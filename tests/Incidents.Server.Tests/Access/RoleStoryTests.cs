@@ -113,7 +113,7 @@ internal sealed class RoleStoryTests
     }
 
     [Test]
-    public async Task Another_role_counts_at_once_here_and_within_ten_seconds_on_another_replica()
+    public async Task A_session_that_was_ended_ends_at_once_here_and_within_ten_seconds_on_another_replica()
     {
         await using var other = await StartAsync(Routing, beside: _engine);
         using var dana = await _engine.SignedIn("dana", "responder");
@@ -125,6 +125,139 @@ internal sealed class RoleStoryTests
         Assert.That((await dana.Gets("/account")).Status, Is.EqualTo(HttpStatusCode.Found));
         _engine.Clock.Advance(TimeSpan.FromSeconds(11));
         Assert.That((await elsewhere.Gets("/account")).Status, Is.EqualTo(HttpStatusCode.Found));
+    }
+
+    [Test]
+    public async Task Another_role_counts_at_once_here_and_within_ten_seconds_on_another_replica()
+    {
+        await using var other = await StartAsync(Routing, beside: _engine);
+        using var dana = await _engine.SignedIn("dana", "responder@pay");
+        using var elsewhere = other.Visitor();
+        using var entered = await elsewhere.SignsIn("dana");
+        var web = await Number("SiteDown");
+        Assert.That((await elsewhere.Sends(HttpMethod.Post, $"incidents/{web}/notes", new { text = "x" })).Status, Is.EqualTo(HttpStatusCode.Forbidden));
+
+        await _engine.Post($"users/{dana.UserId}/memberships", new { memberships = new[] { new { role = "responder", team = "web" } } });
+        Assert.That((await dana.Sends(HttpMethod.Post, $"incidents/{web}/notes", new { text = "here" })).Status, Is.EqualTo(HttpStatusCode.OK));
+        _engine.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.That((await elsewhere.Sends(HttpMethod.Post, $"incidents/{web}/notes", new { text = "there" })).Status, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task Who_guesses_passwords_locks_out_strangers_and_not_the_browser_of_the_owner()
+    {
+        using var dana = await _engine.SignedIn("dana", "responder");
+        using var left = await dana.Submits("/account", "/sign-out");
+        using var thief = _engine.Visitor();
+        for (var i = 0; i < 5; i++)
+        {
+            using var wrong = await thief.SignsIn("dana", "something else entirely");
+        }
+
+        using var stranger = await thief.SignsIn("dana");
+        Assert.That(stranger.StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
+        using var known = await dana.SignsIn("dana");
+        Assert.That(known.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+
+        using var again = await dana.Submits("/account", "/sign-out");
+        _engine.Clock.Advance(TimeSpan.FromMinutes(1));
+        for (var i = 0; i < 5; i++)
+        {
+            using var wrong = await thief.SignsIn("dana", "something else entirely");
+        }
+
+        using var slip = await dana.SignsIn("dana", "not it at all, sorry");
+        using var after = await dana.SignsIn("dana");
+        Assert.That((slip.StatusCode, after.StatusCode), Is.EqualTo((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized)), "one wrong guess makes it a stranger, too");
+    }
+
+    [Test]
+    public async Task A_passkey_is_added_only_by_somebody_who_has_just_shown_who_they_are()
+    {
+        using var dana = await _engine.SignedIn("dana", "responder");
+        using var fresh = await dana.Submits("/account", "/account/passkeys/options");
+        Assert.That(fresh.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        _engine.Clock.Advance(TimeSpan.FromMinutes(16));
+        using var late = await dana.Submits("/account", "/account/passkeys/options");
+        using var added = await dana.Submits("/account", "/account/passkeys", ("credential", "{}"));
+        Assert.That((late.StatusCode, added.StatusCode, await late.Content.ReadAsStringAsync()), Is.EqualTo((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden, """{"detail":"Sign out and in again first: a passkey is added within a quarter of an hour of signing in."}""")));
+    }
+
+    [Test]
+    public async Task A_new_invitation_ends_the_one_before_and_passkeys_end_with_a_new_password()
+    {
+        var (id, first) = await _engine.Invited("dana", "responder");
+        var (_, again) = await _engine.Post($"users/{id}/invitation");
+        using var dana = _engine.Visitor();
+        Assert.That((await dana.Gets(first)).Status, Is.EqualTo(HttpStatusCode.Gone));
+        await _engine.Query<int>($$"""with made as (insert into user_passkeys (credential_id, user_id, data) values ('\x01', '{{id}}', '{"Name": "thief", "CreatedAt": "2026-01-01T00:00:00+00:00", "SignCount": 0, "IsBackedUp": false, "IsBackupEligible": false, "IsUserVerified": true, "PublicKey": "AQ==", "ClientDataJson": "AQ==", "AttestationObject": "AQ==", "Transports": null}') returning 1) select count(*)::int from made""");
+        var link = new Uri(again["invitation_url"]!.GetValue<string>()).PathAndQuery;
+        Assert.That((await dana.Gets(link)).Text, Does.Contain("Your passkey will be removed with it"));
+        await dana.AcceptsInvitation(link);
+        Assert.That(await _engine.Query<long>("select count(*) from user_passkeys"), Is.Zero);
+    }
+
+    [Test]
+    public async Task A_lead_finds_people_and_sets_roles_on_the_account_page_without_javascript()
+    {
+        using var lead = await _engine.SignedIn("lee", "lead@pay");
+        using var dana = await _engine.SignedIn("dana");
+        Assert.That((await dana.Gets("/account")).Text, Does.Not.Contain("/account/teams/"));
+        Assert.That((await lead.Gets("/account")).Text, Does.Contain("/account/teams/pay/members").And.Contain("dana (dana@example.org)"));
+        using var added = await lead.Submits("/account", "/account/teams/pay/members", ("user", dana.UserId.ToString()), ("role", "responder"));
+        Assert.That(await added.Content.ReadAsStringAsync(), Does.Contain("dana is changed."));
+        var members = (await lead.Sends(HttpMethod.Get, "teams/pay/members")).Body["items"]!.AsArray().Select(m => $"{m!["name"]} {m["role"]}");
+        Assert.That(members, Is.EqualTo(new[] { "dana responder", "lee lead" }));
+        using var elsewhere = await lead.Submits("/account", "/account/teams/web/members", ("user", dana.UserId.ToString()), ("role", "responder"));
+        Assert.That(await elsewhere.Content.ReadAsStringAsync(), Does.Contain("This belongs to team web, in which you are not lead."));
+        Assert.That((await lead.Sends(HttpMethod.Get, "teams/web/members")).Status, Is.EqualTo(HttpStatusCode.Forbidden));
+    }
+
+    [Test]
+    public async Task A_team_that_nothing_is_called_by_is_taken_with_a_warning()
+    {
+        var (_, slip) = await _engine.Post("users", new { name = "dana", email = "dana@example.org", memberships = new[] { new { role = "responder", team = "paymnets" } } });
+        Assert.That(slip["warning"]!.GetValue<string>(), Does.StartWith("No route and no schedule belongs to paymnets"));
+        var (_, key) = await _engine.Post("api-keys", new { name = "ci", scopes = new[] { "respond" }, team = "paymnets" });
+        Assert.That(key["warning"]!.GetValue<string>(), Does.StartWith("No route and no schedule belongs to paymnets"));
+        var (_, right) = await _engine.Post("api-keys", new { name = "ci", scopes = new[] { "respond" }, team = "pay" });
+        Assert.That(right["warning"], Is.Null);
+    }
+
+    [Test]
+    public async Task Ordinary_addresses_can_be_invited_and_nulls_are_said_to_be_wrong()
+    {
+        Assert.That((await _engine.Post("users", new { name = "O'Brien", email = "o'brien@example.org" })).Status, Is.EqualTo(HttpStatusCode.Created));
+        Assert.That((await _engine.Post("users", new { name = "José", email = "josé@example.org" })).Status, Is.EqualTo(HttpStatusCode.Created));
+        Assert.That((await _engine.Post("users", new { name = "x", email = "x@example.org", memberships = new object?[] { null } })).Status, Is.EqualTo(HttpStatusCode.BadRequest));
+        Assert.That((await _engine.Post("incidents", new { title = "x", severity = "critical", labels = new Dictionary<string, string?> { ["a"] = null } })).Status, Is.EqualTo(HttpStatusCode.BadRequest));
+        Assert.That((await _engine.Post("silences", new { matchers = new[] { "a=\"b\"" }, reason = "x", ends_at = "9999-12-31T23:59:59-18:00" })).Status, Is.EqualTo(HttpStatusCode.BadRequest));
+        using var late = await _engine.Http.GetAsync(new Uri("/api/v1/on-call?at=9999-12-31T23:59:59-18:00", UriKind.Relative));
+        using var asked = await _engine.Http.GetAsync(new Uri("/api/v1/incidents?since=9999-12-31T23:59:59-18:00", UriKind.Relative));
+        Assert.That((late.StatusCode, asked.StatusCode), Is.EqualTo((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest)));
+    }
+
+    [Test]
+    public async Task A_refusal_for_a_missing_role_is_not_repeated_once_the_role_is_there()
+    {
+        using var dana = await _engine.SignedIn("dana", "responder@pay");
+        dana.Http.DefaultRequestHeaders.Add("Idempotency-Key", "once");
+        var path = $"incidents/{await Number("SiteDown")}/notes";
+        Assert.That((await dana.Sends(HttpMethod.Post, path, new { text = "x" })).Status, Is.EqualTo(HttpStatusCode.Forbidden));
+        await _engine.Post($"users/{dana.UserId}/memberships", new { memberships = new[] { new { role = "responder" } } });
+        Assert.That((await dana.Sends(HttpMethod.Post, path, new { text = "x" })).Status, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task Of_the_last_two_administrators_keys_only_one_can_be_revoked_at_once()
+    {
+        var (_, second) = await _engine.Post("api-keys", new { name = "second", scopes = new[] { "admin" } });
+        var bootstrap = await _engine.Query<Guid>("select id from api_keys where name = 'bootstrap'");
+        using var other = _engine.Client(second["key"]!.GetValue<string>());
+        var answers = await Task.WhenAll(_engine.Http.DeleteAsync(new Uri($"/api/v1/api-keys/{second["id"]}", UriKind.Relative)), other.DeleteAsync(new Uri($"/api/v1/api-keys/{bootstrap}", UriKind.Relative)));
+        Assert.That(await _engine.Query<long>("select count(*) from api_keys where revoked_at is null and 'admin' = any(scopes)"), Is.EqualTo(1), string.Join(' ', answers.Select(a => a.StatusCode)));
+        if (await _engine.Query<string>("select name from api_keys where revoked_at is null and 'admin' = any(scopes)") == "second") _engine.Http.DefaultRequestHeaders.Authorization = other.DefaultRequestHeaders.Authorization;
+        foreach (var answer in answers) answer.Dispose();
     }
 
     [Test]
@@ -232,6 +365,12 @@ internal sealed class RoleStoryTests
         Assert.That(await invited.Content.ReadAsStringAsync(), Does.Contain("/invitation?user="));
         using var made = await boss.Submits("/account", "/account/keys", ("name", "ci"), ("scope", "ingest"), ("team", ""), ("days", "30"));
         Assert.That(await made.Content.ReadAsStringAsync(), Does.Contain("inc_"));
+        foreach (var days in new[] { "30d", "0", "40000" })
+        {
+            using var slip = await boss.Submits("/account", "/account/keys", ("name", "slip"), ("scope", "ingest"), ("team", ""), ("days", days));
+            Assert.That((slip.StatusCode, await _engine.Query<long>("select count(*) from api_keys where name = 'slip'")), Is.EqualTo((HttpStatusCode.BadRequest, 0)));
+        }
+
         using var twice = await boss.Submits("/account", "/account/users", ("name", "Dana"), ("email", "DANA@example.org"), ("role", "responder"), ("team", ""));
         Assert.That(await twice.Content.ReadAsStringAsync(), Does.Contain("There is a user with this email."));
         Assert.That(await _engine.Query<long>("select count(*) from memberships where team = 'pay' and role = 'responder'"), Is.EqualTo(1));

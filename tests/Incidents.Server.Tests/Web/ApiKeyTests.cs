@@ -34,7 +34,7 @@ internal sealed class ApiKeyTests
     public async Task Without_credentials_the_answer_names_both_ways_to_send_them()
     {
         using var client = _host.Client(null);
-        var answer = await client.GetAsync("/api/test/read");
+        var answer = await client.GetAsync("/api/test/ingest");
 
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
         Assert.That(answer.Headers.WwwAuthenticate.Select(h => h.Scheme), Is.EqualTo(new[] { "Bearer", "Basic" }));
@@ -56,6 +56,18 @@ internal sealed class ApiKeyTests
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes("whoever:" + key)));
 
         Assert.That((await client.GetAsync("/api/test/ingest")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task A_browser_is_never_offered_a_password_to_keep_and_one_it_kept_opens_nothing()
+    {
+        var key = await _host.CreateKeyAsync("kept", Scopes.Respond);
+        using var client = _host.Client(null);
+        var offered = await client.GetAsync("/api/test/respond");
+        Assert.That(offered.Headers.WwwAuthenticate.Select(h => h.Scheme), Is.EqualTo(new[] { "Bearer" }));
+
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes("whoever:" + key)));
+        Assert.That((await client.GetAsync("/api/test/respond")).StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
     }
 
     [Test]

@@ -86,7 +86,7 @@ internal sealed partial class IdempotencyMiddleware(RequestDelegate next, Idempo
             var response = context.Response;
 
             // "Try again" must not be answered with the same refusal for a day: what may go otherwise next time is not kept.
-            if (response.StatusCode < 500 && response.StatusCode is not (409 or 412 or 429))
+            if (response.StatusCode < 500 && response.StatusCode is not (401 or 403 or 404 or 409 or 412 or 429))
             {
                 var headers = ReplayedHeaders.Where(response.Headers.ContainsKey).ToDictionary(name => name, name => response.Headers[name].ToString());
 

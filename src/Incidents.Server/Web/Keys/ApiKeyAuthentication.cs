@@ -43,7 +43,10 @@ internal sealed class ApiRefusals : IAuthorizationMiddlewareResultHandler
     }
 }
 
-/// <summary>Takes an API key as <c>Authorization: Bearer</c>, or as the password of HTTP basic (the user name does not matter), which is what Alertmanager can send.</summary>
+/// <summary>
+/// Takes an API key as <c>Authorization: Bearer</c>; where alerts and heartbeats are sent also as the password of HTTP basic (the user name does not matter), which is what older senders can.
+/// Nowhere else: a browser keeps such a password and adds it to whatever any other site has it send.
+/// </summary>
 internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, ApiKeyCache keys)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {
@@ -64,11 +67,10 @@ internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeO
         if (Context.Features.Get<UncheckedKey>() is not null)
             return ApiProblem.Unavailable("credentials_unchecked", "The API key could not be checked because the database does not answer. Try again shortly.").ExecuteAsync(Context);
 
-        // A browser that is offered Basic asks its user for a password in a window of its own, from any page that fetches something.
-        Response.Headers.WWWAuthenticate = Request.Headers.ContainsKey("Sec-Fetch-Mode") ? "Bearer realm=\"incidents\"" : Challenge;
+        Response.Headers.WWWAuthenticate = TakesBasic ? Challenge : "Bearer realm=\"incidents\"";
         var problem = Request.Headers.Authorization.Count == 0
             ? ApiProblem.ForStatus(401, Request)
-            : ApiProblem.Unauthorized("invalid_credentials", "The API key is unknown, expired or revoked. It goes after \"Bearer \", or into the password of HTTP basic.");
+            : ApiProblem.Unauthorized("invalid_credentials", "The API key is unknown, expired or revoked. It goes after \"Bearer \"; for alerts and heartbeats also into the password of HTTP basic.");
         return problem.ExecuteAsync(Context);
     }
 
@@ -87,7 +89,7 @@ internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeO
         const string bearer = "Bearer ";
         const string basic = "Basic ";
         if (header.StartsWith(bearer, StringComparison.OrdinalIgnoreCase)) return keys.CheckAsync(header.AsSpan(bearer.Length).Trim(), Context.RequestAborted);
-        if (!header.StartsWith(basic, StringComparison.OrdinalIgnoreCase)) return new(KeyCheck.Refused);
+        if (!TakesBasic || !header.StartsWith(basic, StringComparison.OrdinalIgnoreCase)) return new(KeyCheck.Refused);
 
         var encoded = header.AsSpan(basic.Length).Trim();
         if (encoded.Length > 4096) return new(KeyCheck.Refused);
@@ -103,6 +105,9 @@ internal sealed class ApiKeyAuthentication(IOptionsMonitor<AuthenticationSchemeO
             ArrayPool<byte>.Shared.Return(bytes, clearArray: true);
         }
     }
+
+    /// <summary>Endpoints that only take what a program sends.</summary>
+    private bool TakesBasic => Context.GetEndpoint()?.Metadata.GetOrderedMetadata<IAuthorizeData>().Any(a => a.Policy == Scopes.Ingest) == true;
 
     private AuthenticateResult Remember(KeyCheck check)
     {

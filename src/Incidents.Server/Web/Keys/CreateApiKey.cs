@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using FluentValidation;
+using Incidents.Server.Configuration;
 using Incidents.Server.Storage;
 using Mediator;
 using NodaTime;
@@ -15,7 +17,12 @@ namespace Incidents.Server.Web;
 internal sealed record CreateApiKey(string Name, string[] Scopes, string? Source = null, Instant? ExpiresAt = null, string? Team = null) : ICommand<CreatedApiKey>;
 
 /// <summary>A new key. The member key is shown here and never again.</summary>
-internal sealed record CreatedApiKey(Guid Id, string Name, string Prefix, string[] Scopes, string? Source, Instant CreatedAt, Instant? ExpiresAt, string Key, string? Team = null);
+internal sealed record CreatedApiKey(Guid Id, string Name, string Prefix, string[] Scopes, string? Source, Instant CreatedAt, Instant? ExpiresAt, string Key, string? Team = null)
+{
+    /// <summary>Present when it is limited to a team that the configuration does not know.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Warning { get; init; }
+}
 
 internal sealed class CreateApiKeyValidator : AbstractValidator<CreateApiKey>
 {
@@ -32,7 +39,7 @@ internal sealed class CreateApiKeyValidator : AbstractValidator<CreateApiKey>
     }
 }
 
-internal sealed partial class CreateApiKeyHandler(IncidentsDbContext db, IAuditLog audit, ApiKeyCache keys, TimeProvider clock, ILogger<CreateApiKeyHandler> log)
+internal sealed partial class CreateApiKeyHandler(IncidentsDbContext db, IActiveConfiguration configuration, IAuditLog audit, ApiKeyCache keys, TimeProvider clock, ILogger<CreateApiKeyHandler> log)
     : ICommandHandler<CreateApiKey, CreatedApiKey>
 {
     public async ValueTask<CreatedApiKey> Handle(CreateApiKey command, CancellationToken cancellationToken)
@@ -57,7 +64,7 @@ internal sealed partial class CreateApiKeyHandler(IncidentsDbContext db, IAuditL
         await db.SaveChangesAsync(cancellationToken);
         await keys.RefreshAsync(); // so that the very next request may use it
         LogCreated(key.Id);
-        return new(key.Id, key.Name, key.Prefix, key.Scopes, key.Source, key.CreatedAt, key.ExpiresAt, text, key.Team);
+        return new(key.Id, key.Name, key.Prefix, key.Scopes, key.Source, key.CreatedAt, key.ExpiresAt, text, key.Team) { Warning = UnknownTeams.Among([key.Team], configuration.Current) };
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "API key {KeyId} was created")]

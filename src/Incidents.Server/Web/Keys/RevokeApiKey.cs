@@ -22,16 +22,20 @@ internal sealed partial class RevokeApiKeyHandler(IncidentsDbContext db, IAuditL
 {
     public async ValueTask<RevokeApiKeyResult> Handle(RevokeApiKey command, CancellationToken cancellationToken)
     {
-        var key = await db.Set<ApiKey>().SingleOrDefaultAsync(k => k.Id == command.Id, cancellationToken);
+        // Two who revoke the last two at once take turns, always in the same order.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        var locked = await db.Set<ApiKey>().FromSql($"select * from api_keys where id = {command.Id} or (revoked_at is null and {Scopes.Admin} = any(scopes)) order by id for update").AsTracking().ToListAsync(cancellationToken);
+        var key = locked.Find(k => k.Id == command.Id);
         if (key is null) return RevokeApiKeyResult.NotFound;
         if (key.RevokedAt is not null) return RevokeApiKeyResult.Revoked;
         if (key.Scopes.Contains(Scopes.Admin)
-            && !await db.Set<ApiKey>().AnyAsync(k => k.Id != key.Id && k.RevokedAt == null && k.ExpiresAt == null && k.Scopes.Contains(Scopes.Admin), cancellationToken))
+            && !locked.Exists(k => k.Id != key.Id && k.RevokedAt is null && k.ExpiresAt is null && k.Scopes.Contains(Scopes.Admin)))
             return RevokeApiKeyResult.LastAdmin;
 
         key.RevokedAt = clock.GetCurrentInstant();
         audit.Add("api_key.revoked", $"api_key/{key.Id}", new { key.Name, key.Prefix });
         await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
         await keys.RefreshAsync();
         LogRevoked(key.Id);
         return RevokeApiKeyResult.Revoked;

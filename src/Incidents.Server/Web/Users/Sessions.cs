@@ -24,6 +24,8 @@ internal sealed class Sessions(IServiceScopeFactory scopes, IActiveConfiguration
     private const int MostKept = 10_000;
 
     private readonly ConcurrentDictionary<Guid, (ClaimsPrincipal? User, Instant At)> _known = new();
+    private readonly Lock _gate = new();
+    private long _generation;
 
     /// <summary>Begins a session. The audit entry names the user, who is not the caller yet.</summary>
     public async Task<ClaimsPrincipal> BeginAsync(User user, string method, HttpContext http, CancellationToken cancellationToken)
@@ -51,7 +53,14 @@ internal sealed class Sessions(IServiceScopeFactory scopes, IActiveConfiguration
     }
 
     /// <summary>What was read is read again: something about sessions or users was changed here.</summary>
-    public void Forget() => _known.Clear();
+    public void Forget()
+    {
+        lock (_gate)
+        {
+            _generation++;
+            _known.Clear();
+        }
+    }
 
     public static Guid? IdOf(ClaimsPrincipal user) => Guid.TryParse(user.FindFirstValue(SessionClaim), out var id) ? id : null;
 
@@ -59,6 +68,7 @@ internal sealed class Sessions(IServiceScopeFactory scopes, IActiveConfiguration
 
     private async Task<ClaimsPrincipal?> ReadAsync(Guid id, Instant now, CancellationToken cancellationToken)
     {
+        var generation = Volatile.Read(ref _generation);
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IncidentsDbContext>();
         var found = await (
@@ -69,8 +79,14 @@ internal sealed class Sessions(IServiceScopeFactory scopes, IActiveConfiguration
         var principal = found is null ? null : Principal(id, found.User, [.. found.Memberships.Select(m => new Grant(m.Role, m.Team.Length == 0 ? null : m.Team))]);
         if (found is not null && now - found.LastSeenAt > WriteLastSeenEvery)
             await db.Set<Session>().Where(s => s.Id == id).ExecuteUpdateAsync(s => s.SetProperty(x => x.LastSeenAt, now), cancellationToken);
-        if (_known.Count > MostKept) _known.Clear();
-        _known[id] = (principal, now);
+        lock (_gate)
+        {
+            // What was read before something changed is true for this request at most.
+            if (generation != _generation) return principal;
+            if (_known.Count > MostKept) _known.Clear();
+            _known[id] = (principal, now);
+        }
+
         return principal;
     }
 

@@ -28,6 +28,9 @@ internal abstract record UserAnswer
     public sealed record Exists : UserAnswer;
 
     public sealed record Forbidden(string Why) : UserAnswer;
+
+    /// <summary>It cannot be so; for the person who asked.</summary>
+    public sealed record Invalid(string Why) : UserAnswer;
 }
 
 /// <summary>A user as it may be shown.</summary>
@@ -48,7 +51,7 @@ internal sealed class CreateUserValidator : AbstractValidator<CreateUser>
         RuleFor(c => c.Name).NotEmpty().MaximumLength(100).Must(n => n is null || !n.Any(char.IsControl)).WithMessage("name has no control characters.");
         RuleFor(c => c.Email).NotEmpty().MaximumLength(256).EmailAddress().Must(e => e is null || !e.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))).WithMessage("email is an address.");
         RuleFor(c => c.Person).MaximumLength(100);
-        RuleForEach(c => c.Memberships).SetValidator(new MembershipValidator());
+        RuleForEach(c => c.Memberships).NotNull().SetValidator(new MembershipValidator());
     }
 }
 
@@ -69,18 +72,21 @@ internal sealed class SetMembershipsValidator : AbstractValidator<SetMemberships
     public SetMembershipsValidator()
     {
         RuleFor(c => c.Memberships).NotNull().WithMessage("memberships is a list; [] for none.");
-        RuleForEach(c => c.Memberships).SetValidator(new MembershipValidator());
+        RuleForEach(c => c.Memberships).NotNull().SetValidator(new MembershipValidator());
     }
 }
 
 /// <summary>Whoever manages a team says what a user is in it; a null role ends the membership.</summary>
-internal sealed record SetTeamMember(string Team, Guid User, string? Role) : ICommand<UserAnswer>;
+/// <param name="Team">Null: all teams at once.</param>
+/// <param name="User">Who.</param>
+/// <param name="Role">What they are from now on.</param>
+internal sealed record SetTeamMember(string? Team, Guid User, string? Role) : ICommand<UserAnswer>;
 
 internal sealed class SetTeamMemberValidator : AbstractValidator<SetTeamMember>
 {
     public SetTeamMemberValidator()
     {
-        RuleFor(c => c.Team).Matches(@"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\z").WithMessage("team is the key of a team.");
+        RuleFor(c => c.Team).Matches(@"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\z").WithMessage("team is the key of a team.").When(c => c.Team is not null);
         RuleFor(c => c.Role).Must(r => Domain.Access.Role.All.Contains(r!)).WithErrorCode("unknown_role").WithMessage("A role is one of viewer, responder, lead, admin.").When(c => c.Role is not null);
     }
 }
@@ -94,6 +100,19 @@ internal sealed record DisableUser(Guid User, bool Disabled) : ICommand<UserAnsw
 /// <summary>Ends the sessions of a user: one, all, or all but one.</summary>
 internal sealed record EndSessions(Guid User, Guid? Only = null, Guid? Except = null) : ICommand<int>;
 
+/// <summary>Everybody, and what they are in a team: for whoever manages it.</summary>
+internal sealed record ListTeamMembers(string Team) : IQuery<TeamMembersAnswer>;
+
+/// <param name="WhyNot">Null when the caller manages the team.</param>
+/// <param name="Members">Those of the team first.</param>
+internal sealed record TeamMembersAnswer(string? WhyNot, IReadOnlyList<TeamMemberShown> Members);
+
+/// <param name="User">Id of the user.</param>
+/// <param name="Name">As timelines show them.</param>
+/// <param name="Email">By which they sign in.</param>
+/// <param name="Role">What they are in the team; null: nothing, by this team.</param>
+internal sealed record TeamMemberShown(Guid User, string Name, string Email, string? Role);
+
 internal sealed record ListUsers : IQuery<IReadOnlyList<UserShown>>;
 
 internal sealed record GetUser(Guid User) : IQuery<UserShown?>;
@@ -102,7 +121,7 @@ internal sealed record ListSessions(Guid User) : IQuery<IReadOnlyList<Session>>;
 
 internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> users, Invitations invitations, Sessions sessions, IAccess access, IAuditLog audit, TimeProvider clock) :
     ICommandHandler<CreateUser, UserAnswer>, ICommandHandler<SetMemberships, UserAnswer>, ICommandHandler<SetTeamMember, UserAnswer>, ICommandHandler<InviteUser, UserAnswer>, ICommandHandler<DisableUser, UserAnswer>,
-    ICommandHandler<EndSessions, int>, IQueryHandler<ListUsers, IReadOnlyList<UserShown>>, IQueryHandler<GetUser, UserShown?>, IQueryHandler<ListSessions, IReadOnlyList<Session>>
+    ICommandHandler<EndSessions, int>, IQueryHandler<ListTeamMembers, TeamMembersAnswer>, IQueryHandler<ListUsers, IReadOnlyList<UserShown>>, IQueryHandler<GetUser, UserShown?>, IQueryHandler<ListSessions, IReadOnlyList<Session>>
 {
     private const int MostListed = 1000;
 
@@ -114,10 +133,17 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         Replace([], command.Memberships ?? [], user.Id);
         audit.Add("user.created", $"user/{user.Id}", new { user.DisplayName, user.Email, user.Person, memberships = command.Memberships ?? [] });
-        var made = await users.CreateAsync(user);
+        try
+        {
+            if (await users.CreateAsync(user) is { Succeeded: false } not)
+                return not.Errors.All(e => e.Code is nameof(IdentityErrorDescriber.DuplicateEmail) or nameof(IdentityErrorDescriber.DuplicateUserName)) ? new UserAnswer.Exists() : new UserAnswer.Invalid(string.Join(" ", not.Errors.Select(e => e.Description)));
+        }
+        catch (DbUpdateException error) when (DatabaseTrouble.IsUniqueViolation(error))
+        {
+            // Somebody made the same at the same moment.
+            return new UserAnswer.Exists();
+        }
 
-        // The name is the email, which was checked; what is left is somebody who made the same at the same moment.
-        if (!made.Succeeded) return new UserAnswer.Exists();
         await transaction.CommitAsync(cancellationToken);
         return new UserAnswer.Is((await ShowAsync(user.Id, cancellationToken))!, await invitations.LinkAsync(user));
     }
@@ -132,9 +158,7 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
     {
         // Nobody takes from another what they could not give: a lead does not remove an admin.
         if (access.WhyNotGive(new Grant(command.Role ?? Role.Viewer, command.Team)) is { } why) return new UserAnswer.Forbidden(why);
-        var present = await db.Set<Membership>().AsNoTracking().SingleOrDefaultAsync(m => m.UserId == command.User && m.Team == command.Team, cancellationToken);
-        if (present is not null && access.WhyNotGive(new Grant(present.Role, command.Team)) is { } not) return new UserAnswer.Forbidden(not);
-        return await ChangeAsync(command.User, m => m.Team == command.Team, command.Role is null ? [] : [new MembershipShown(command.Role, command.Team)], cancellationToken);
+        return await ChangeAsync(command.User, m => m.Team == (command.Team ?? ""), command.Role is null ? [] : [new MembershipShown(command.Role, command.Team)], cancellationToken);
     }
 
     public async ValueTask<UserAnswer> Handle(InviteUser command, CancellationToken cancellationToken)
@@ -142,6 +166,9 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
         if (access.WhyNot(Permission.Administer, null) is { } why) return new UserAnswer.Forbidden(why);
         if (await users.FindByIdAsync(command.User.ToString()) is not { } user) return new UserAnswer.NotFound();
         audit.Add("user.invited", $"user/{user.Id}");
+
+        // A new stamp ends links that were made before.
+        Insist(await users.UpdateSecurityStampAsync(user));
         await db.SaveChangesAsync(cancellationToken);
         return new UserAnswer.Is((await ShowAsync(user.Id, cancellationToken))!, await invitations.LinkAsync(user));
     }
@@ -156,7 +183,7 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
             audit.Add(command.Disabled ? "user.disabled" : "user.enabled", $"user/{user.Id}");
 
             // A new stamp ends links that are under way, too.
-            await users.UpdateSecurityStampAsync(user);
+            Insist(await users.UpdateSecurityStampAsync(user));
             if (command.Disabled) await Handle(new EndSessions(user.Id), cancellationToken);
             sessions.Forget();
         }
@@ -178,6 +205,14 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
         return ending.Count;
     }
 
+    public async ValueTask<TeamMembersAnswer> Handle(ListTeamMembers query, CancellationToken cancellationToken)
+    {
+        if (access.WhyNot(Permission.Manage, query.Team) is { } why) return new TeamMembersAnswer(why, []);
+        var rows = await db.Set<User>().AsNoTracking().Where(u => u.DisabledAt == null).Select(u => new { u.Id, u.DisplayName, u.Email, Role = db.Set<Membership>().Where(m => m.UserId == u.Id && m.Team == query.Team).Select(m => m.Role).SingleOrDefault() })
+            .OrderBy(u => u.Role == null).ThenBy(u => u.DisplayName).ThenBy(u => u.Id).Take(MostListed).ToListAsync(cancellationToken);
+        return new TeamMembersAnswer(null, rows.ConvertAll(r => new TeamMemberShown(r.Id, r.DisplayName, r.Email ?? "", r.Role)));
+    }
+
     public async ValueTask<IReadOnlyList<UserShown>> Handle(ListUsers query, CancellationToken cancellationToken) =>
         await ShowAsync(db.Set<User>().OrderBy(u => u.DisplayName).ThenBy(u => u.Id).Take(MostListed), cancellationToken);
 
@@ -194,12 +229,20 @@ internal sealed class UserCommands(IncidentsDbContext db, UserManager<User> user
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         if (await db.Set<User>().FromSql($"select * from users where id = {id} for update").AsNoTracking().SingleOrDefaultAsync(cancellationToken) is null) return new UserAnswer.NotFound();
         var present = await db.Set<Membership>().AsTracking().Where(m => m.UserId == id).ToListAsync(cancellationToken);
-        Replace(present.FindAll(m => which(m)), given, id);
-        audit.Add("user.memberships_changed", $"user/{id}", new { before = present.Select(m => new MembershipShown(m.Role, m.Team.Length == 0 ? null : m.Team)), given });
+        var changing = present.FindAll(m => which(m));
+        if (changing.Select(m => access.WhyNotGive(new Grant(m.Role, m.Team.Length == 0 ? null : m.Team))).OfType<string>().FirstOrDefault() is { } why) return new UserAnswer.Forbidden(why);
+        audit.Add("user.memberships_changed", $"user/{id}", new { before = present.Select(m => new MembershipShown(m.Role, m.Team.Length == 0 ? null : m.Team)).ToList(), given });
+        Replace(changing, given, id);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         sessions.Forget();
         return new UserAnswer.Is((await ShowAsync(id, cancellationToken))!);
+    }
+
+    /// <summary>Somebody else wrote the same user: the whole command is run again.</summary>
+    private static void Insist(IdentityResult result)
+    {
+        if (!result.Succeeded) throw new DbUpdateConcurrencyException($"The user was not saved: {string.Join(", ", result.Errors.Select(e => e.Code))}.");
     }
 
     private void Replace(List<Membership> present, IReadOnlyList<MembershipShown> given, Guid user)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Incidents.Server.Configuration;
 using Mediator;
 using Microsoft.Extensions.Options;
@@ -36,6 +37,12 @@ internal static class UserEndpoints
 
         // The door is open to every responder; the command asks for the lead of this team.
         var members = app.MapGroup("/api/v1/teams/{team}/members").RequireAuthorization(Scopes.Respond).WithTags("Users");
+        members.MapGet("", async Task<IResult> (string team, ISender sender, CancellationToken stop) => await sender.Send(new ListTeamMembers(team), stop) switch
+            {
+                { WhyNot: { } why } => ApiProblem.Forbidden("not_allowed", why),
+                var answer => TypedResults.Ok(Page.Whole(answer.Members)),
+            })
+            .WithName("ListTeamMembers").WithSummary("Everybody, and what they are in this team: those of the team first").Produces<Page<TeamMemberShown>>().WithProblem(403, "not_allowed", "The caller is no lead of this team.");
         members.MapPost("{user:guid}", async (string team, Guid user, MemberBody body, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, user, await sender.Send(new SetTeamMember(team, user, body.Role), stop)))
             .WithName("SetTeamMember").WithSummary("Say what a user is in a team; its leads may, up to lead").Produces<UserMade>().WithNotFoundUser().WithProblem(403, "not_allowed", "The caller is no lead of this team.");
         members.MapDelete("{user:guid}", async (string team, Guid user, HttpContext http, IOptions<EngineOptions> options, ISender sender, CancellationToken stop) => Answer(http, options.Value, user, await sender.Send(new SetTeamMember(team, user, null), stop)))
@@ -51,7 +58,10 @@ internal static class UserEndpoints
         switch (answer)
         {
             case UserAnswer.Is(var user, var invitation):
-                var shown = new UserMade(user, invitation is null ? null : new Uri(options.PublicUrl ?? new Uri($"{http.Request.Scheme}://{http.Request.Host}"), invitation).AbsoluteUri);
+                var shown = new UserMade(user, invitation is null ? null : new Uri(options.PublicUrl ?? new Uri($"{http.Request.Scheme}://{http.Request.Host}"), invitation).AbsoluteUri)
+                {
+                    Warning = UnknownTeams.Among(user.Memberships.Select(m => m.Team), http.RequestServices.GetRequiredService<IActiveConfiguration>().Current),
+                };
                 return status == StatusCodes.Status201Created ? TypedResults.Created($"/api/v1/users/{user.Id}", shown) : TypedResults.Ok(shown);
             case UserAnswer.NotFound:
                 return NotFound(id);
@@ -59,6 +69,8 @@ internal static class UserEndpoints
                 return ApiProblem.Conflict("user_exists", "There is a user with this email.");
             case UserAnswer.Forbidden(var why):
                 return ApiProblem.Forbidden("not_allowed", why);
+            case UserAnswer.Invalid(var why):
+                return ApiProblem.BadRequest("invalid_request", why);
             default:
                 throw new UnreachableException();
         }
@@ -67,7 +79,26 @@ internal static class UserEndpoints
 
 /// <param name="User">As it is now.</param>
 /// <param name="InvitationUrl">Where they choose a password; shown once. Null when none was asked for.</param>
-internal sealed record UserMade(UserShown User, string? InvitationUrl);
+internal sealed record UserMade(UserShown User, string? InvitationUrl)
+{
+    /// <summary>Present when a membership is of a team that the configuration does not know.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Warning { get; init; }
+}
+
+/// <summary>Teams are words; one that nothing is called by gives no right to anything, and may be a slip.</summary>
+internal static class UnknownTeams
+{
+    /// <summary>Null when the configuration knows them all.</summary>
+    public static string? Among(IEnumerable<string?> teams, EngineConfiguration configuration)
+    {
+        var named = teams.OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
+        if (named.Count == 0) return null;
+        var known = configuration.TeamKeys();
+        var unknown = named.FindAll(t => !known.Contains(t, StringComparer.Ordinal));
+        return unknown.Count == 0 ? null : $"No route and no schedule belongs to {string.Join(", ", unknown)}, and oncall.yaml has no such team: a role there gives no right to anything yet.";
+    }
+}
 
 /// <param name="Memberships">All of them; [] for none.</param>
 internal sealed record MembershipsBody(IReadOnlyList<MembershipShown> Memberships);
