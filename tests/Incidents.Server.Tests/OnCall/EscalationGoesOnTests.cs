@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using Incidents.Server.Notifications;
 using Incidents.Server.OnCall;
 using NodaTime;
 using NodaTime.Text;
@@ -258,5 +259,28 @@ internal sealed class EscalationGoesOnTests
         await _engine.Receives(alert.Since("2026-03-02T09:11:00Z"));
         Assert.That(await Fired(), Is.EqualTo([.. fired, "11 bo"]), "it fires again, and his time had come");
         Assert.That(Mails("ana"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task In_a_storm_with_a_channel_that_fails_replicas_do_not_wait_for_each_other_in_a_circle()
+    {
+        await StartAsync();
+        _engine.StandIns.Slack.UnknownChannels.Add("U0ANA00001");
+        await using var other = await Engine.StartAsync(EscalationStoryTests.Routing, beside: _engine, onCall: EscalationStoryTests.ThreeSteps);
+        await _engine.Receives([.. Enumerable.Range(1, 40).Select(i => Firing($"Disk{i}").As("critical"))]);
+        var random = new Random(7);
+        for (var round = 0; round < 12; round++)
+        {
+            _engine.Clock.Advance(TimeSpan.FromSeconds(20));
+            var number = random.Next(1, 41);
+
+            // A transaction that lost such a circle throws here.
+            await Task.WhenAll(_engine.RunsDueWork(), other.RunsDueWork(), _engine.Runs<FailOverDue>(), other.Runs<PageDue>(),
+                _engine.Http.PostAsync(new Uri($"/api/v1/incidents/{number}/{(round % 2 == 0 ? "acknowledge" : "unacknowledge")}", UriKind.Relative), null));
+        }
+
+        await _engine.Passes(Minutes(1));
+        Assert.That(await _engine.Query<long>("select count(*) from pages where person = 'ana' and 'slack' = any(failed)"), Is.EqualTo(40), "her mail is tried for every one of them");
+        Assert.That(await _engine.Query<long>("select count(*) from pages where person = 'ana' and begun < 2 and status = 'running'"), Is.Zero);
     }
 }
