@@ -357,6 +357,10 @@ namespace Incidents.Migrations
                         .HasColumnType("text")
                         .HasColumnName("group_key");
 
+                    b.Property<string>("LoudDespite")
+                        .HasColumnType("text")
+                        .HasColumnName("loud_despite");
+
                     b.Property<bool>("ManualReviewRequired")
                         .HasColumnType("boolean")
                         .HasColumnName("manual_review_required");
@@ -464,6 +468,10 @@ namespace Incidents.Migrations
 
                     b.HasKey("Number")
                         .HasName("pk_incidents");
+
+                    b.HasIndex("LoudDespite")
+                        .HasDatabaseName("ix_incidents_loud_despite")
+                        .HasFilter("loud_despite is not null");
 
                     b.HasIndex("QuietRule")
                         .HasDatabaseName("ix_incidents_quiet_rule")
@@ -1378,6 +1386,10 @@ namespace Incidents.Migrations
                         .HasColumnType("text")
                         .HasColumnName("schedule");
 
+                    b.Property<string>("Source")
+                        .HasColumnType("text")
+                        .HasColumnName("source");
+
                     b.Property<string>("Body")
                         .HasColumnType("text")
                         .HasColumnName("body");
@@ -1406,12 +1418,7 @@ namespace Incidents.Migrations
                         .HasColumnType("text")
                         .HasColumnName("problem");
 
-                    b.Property<string>("Source")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("source");
-
-                    b.HasKey("Schedule")
+                    b.HasKey("Schedule", "Source")
                         .HasName("pk_calendar_feeds");
 
                     b.ToTable("calendar_feeds", (string)null);
@@ -1652,6 +1659,10 @@ namespace Incidents.Migrations
                         .IsRequired()
                         .HasColumnType("text[]")
                         .HasColumnName("failed");
+
+                    b.Property<long?>("RemainingMs")
+                        .HasColumnType("bigint")
+                        .HasColumnName("remaining_ms");
 
                     b.Property<Instant>("StartedAt")
                         .HasColumnType("timestamp with time zone")

@@ -80,4 +80,70 @@ public sealed class OutageTests
         Assert.That(load.ReceiptsOf(other), Is.GreaterThan(0), "the second took part");
         await load.IsAccountedForAsync(one, standIns);
     }
+
+    [Test]
+    public async Task A_server_killed_between_two_steps_of_an_escalation_or_in_one_goes_on_and_each_step_pages_once()
+    {
+        const int Incidents = 4;
+
+        // When nobody takes them, the engine opens an incident about itself, which escalates, too.
+        const string Ours = "in (select i.number from incidents i where not i.about_engine)";
+        string[] people = ["ana", "bo", "cy"];
+        await using var standIns = await StandInServer.StartAsync();
+        await using var engine = new EngineProcess(standIns, $$"""
+            version: 1
+            receivers:
+              - name: hook
+                webhook: {url: "{{standIns.WebhookUrl}}steps"}
+            route:
+              name: default
+              group_by: [alertname, service]
+              receivers: [hook]
+              escalation_policy: {critical: critical}
+            """, _database.ConnectionString);
+
+        // Nothing becomes due by itself while this runs: only what is moved here.
+        await File.WriteAllTextAsync(Path.Combine(engine.ConfigDirectory, "oncall.yaml"), $"""
+            version: 1
+            people:
+            {string.Join('\n', people.Select((p, i) => $"  - {{key: {p}, slack_id: U0STEP0000{i}, time_zone: UTC, contacts: [{{channel: slack}}]}}"))}
+            escalation_policies:
+              - key: critical
+                steps:
+            {string.Join('\n', people.Select(p => $"      - {{targets: [{{person: {p}}}], escalate_after: 6h}}"))}
+            """);
+        await engine.StartAsync();
+        for (var i = 0; i < Incidents; i++) await engine.SendAsync(Webhook.Of("DiskFull", $"db-{i}", "critical", firing: true, TimeProvider.System.GetUtcNow()));
+        Task<long> FiredAsync(int step) => engine.QueryAsync<long>($"select count(*) from timeline_entries where kind = 'step_fired' and text like 'Step {step} of 3:%' and incident_number {Ours}");
+        Task MoveAsync(string which) => engine.QueryAsync<long>($"with m as (update escalations set due_at = now() - interval '1 second' where status = 'running' and {which} and number {Ours} returning 1) select count(*) from m");
+        int Messages(int person) => standIns.Slack.Roots.Count(m => m.Channel.EndsWith($"0STEP0000{person}", StringComparison.Ordinal) && m.Text.Contains("DiskFull", StringComparison.Ordinal));
+        await Eventually.IsAsync(() => Messages(0), Is.EqualTo(Incidents), "the first step pages");
+
+        // Between two steps: it is dead when the second becomes due.
+        await engine.KillAsync();
+        await MoveAsync("true");
+        await engine.StartAsync();
+        await Eventually.IsAsync(() => Messages(1), Is.EqualTo(Incidents), "the second step pages when it is there again");
+        Assert.That(Messages(0), Is.EqualTo(Incidents), "the first does not again");
+
+        // In the midst: steps become due one after another, and it is killed while it fires them.
+        for (var number = 1; number <= Incidents; number++)
+        {
+            await MoveAsync("number = (select min(number) from escalations where step = 2)");
+            await engine.KillAsync();
+            await engine.StartAsync();
+            await Eventually.IsAsync(() => FiredAsync(3), Is.EqualTo(number), "the third step fires");
+        }
+
+        await engine.KillAsync();
+        await MoveAsync("step = 3");
+        await engine.StartAsync();
+        await Eventually.IsAsync(() => engine.QueryAsync<long>($"select count(*) from timeline_entries where kind = 'policy_ended' and incident_number {Ours}"), Is.EqualTo(Incidents), "the end is told");
+        await Eventually.IsAsync(() => engine.QueryAsync<long>("select count(*) from deliveries where state in ('queued', 'sending')"), Is.Zero, "everything is delivered");
+
+        Assert.That(new[] { await FiredAsync(1), await FiredAsync(2), await FiredAsync(3) }, Is.All.EqualTo(Incidents), "each step fired once");
+        Assert.That(await engine.QueryAsync<long>($"select count(*) from pages where incident_number {Ours}"), Is.EqualTo(people.Length * Incidents));
+        Assert.That(await engine.QueryAsync<long>($"select count(*) from escalations where status = 'ended' and due_at is null and number {Ours}"), Is.EqualTo(Incidents));
+        Assert.That((Messages(0), Messages(1), Messages(2)), Is.EqualTo((Incidents, Incidents, Incidents)), "and paged once");
+    }
 }

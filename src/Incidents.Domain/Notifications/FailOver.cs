@@ -10,7 +10,7 @@ public static class FailOver
     private static readonly string[] ByReach = ["pagerduty", "slack", "email", "webhook"];
 
     /// <summary>
-    /// The receiver to tell instead, in this order: the configured fall-back; another receiver of the same subject on another channel;
+    /// The receiver to tell instead, in this order: the same person in another way; the configured fall-back; another receiver of the same subject on another channel;
     /// any configured receiver on another channel, those first that reach people best. Nobody is asked twice for one page, nobody who fails at this subject himself
     /// (two that fail would only name each other), and a parked receiver only as a last resort.
     /// </summary>
@@ -21,16 +21,18 @@ public static class FailOver
     /// <param name="receivers">All configured receivers by name.</param>
     /// <param name="parked">Receivers known to be configured wrongly.</param>
     /// <param name="mayWake">False for what only informs: it goes to its configured fall-back or to its own other receivers, and never wakes anybody.</param>
+    /// <param name="others">Names of the other ways of reaching the person that <paramref name="failed"/> is; empty when it is nobody.</param>
     public static FailOverChoice Choose(
-        string failed, IReadOnlySet<string> asked, IReadOnlyDictionary<string, Standing> standings, IReadOnlyList<string> subjectReceivers, IReadOnlyDictionary<string, Receiver> receivers, IReadOnlySet<string> parked, bool mayWake)
+        string failed, IReadOnlySet<string> asked, IReadOnlyDictionary<string, Standing> standings, IReadOnlyList<string> subjectReceivers, IReadOnlyDictionary<string, Receiver> receivers, IReadOnlySet<string> parked, bool mayWake,
+        params IReadOnlyList<string> others)
     {
         receivers.TryGetValue(failed, out var from);
-        var candidates = new List<string>();
+        var candidates = others.ToList();
         if (from?.Fallback is { } configured) candidates.Add(configured);
         candidates.AddRange(subjectReceivers.Where(OnAnotherChannel));
         if (mayWake) candidates.AddRange(receivers.Values.Where(r => ByReach.Contains(r.Channel, StringComparer.Ordinal) && OnAnotherChannel(r.Name)).OrderBy(r => Array.IndexOf(ByReach, r.Channel)).ThenBy(r => r.Name, StringComparer.Ordinal).Select(r => r.Name));
 
-        var left = candidates.Where(c => receivers.ContainsKey(c) && !asked.Contains(c) && StandingOf(c) != Standing.Failing).Distinct(StringComparer.Ordinal).ToList();
+        var left = candidates.Where(c => (receivers.ContainsKey(c) || others.Contains(c, StringComparer.Ordinal)) && !asked.Contains(c) && StandingOf(c) != Standing.Failing).Distinct(StringComparer.Ordinal).ToList();
         return (left.FirstOrDefault(c => !parked.Contains(c)) ?? left.FirstOrDefault()) is not { } to ? new FailOverChoice.NobodyLeft() : StandingOf(to) switch
         {
             Standing.Knows => new FailOverChoice.KnowsAlready(to),

@@ -4,7 +4,7 @@ using NodaTime;
 
 namespace Incidents.Domain.OnCall;
 
-/// <summary>What is asked: an incident of this severity on this route goes by this policy. Null: the route has none.</summary>
+/// <summary>What is asked: an incident of this severity on this route goes by this policy. Null: the route has none, and nobody else is paged.</summary>
 public sealed record CoverageQuestion(string Route, string Severity, string? Policy);
 
 /// <summary>A time at which an incident that begins would reach nobody in time.</summary>
@@ -73,7 +73,7 @@ public static class Coverage
 
         public List<Stretch> Run()
         {
-            if (policyKey is null) return [new Stretch(from, until, MissKind.NoPolicy, "The route has no escalation policy.")];
+            if (policyKey is null) return [new Stretch(from, until, MissKind.NoPolicy, "The route has no escalation policy, and none of its receivers pages a person.")];
             if (!known.Roster.Policies.TryGetValue(policyKey, out var policy)) return [new Stretch(from, until, MissKind.NoPolicy, $"Policy \"{policyKey}\" is not in the configuration.")];
 
             var boundaries = known.BoundariesOf(policy, severity);

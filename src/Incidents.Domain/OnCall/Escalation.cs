@@ -211,7 +211,7 @@ public static class EscalationStatus
     public const string Acknowledged = "acknowledged";
     public const string Snoozed = "snoozed";
 
-    /// <summary>A silence, a window or another alert hides the incident, or a storm's incident speaks for it.</summary>
+    /// <summary>A silence, a window or another alert hides the incident, a storm's incident speaks for it, or it flaps and nothing of it fires.</summary>
     public const string Held = "held";
 
     /// <summary>Every step has fired and nobody has it.</summary>

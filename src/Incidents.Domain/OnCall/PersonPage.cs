@@ -6,7 +6,7 @@ namespace Incidents.Domain.OnCall;
 
 /// <summary>
 /// One person is paged for one incident by one step: their ways of being reached are tried in order until the incident is acknowledged. Plain data, one row.
-/// A way that fails gives way to the next at once; otherwise the next has its time. Addresses are looked up when something is sent, so no secret and nothing outdated is kept.
+/// A way that fails gives way to the next at once; otherwise the next has its time. While nobody is to be called it is held, and goes on where it stood. Addresses are looked up when something is sent, so no secret and nothing outdated is kept.
 /// </summary>
 public sealed record PersonPage
 {
@@ -38,6 +38,9 @@ public sealed record PersonPage
     /// <summary>When the next contact begins, or what failed is to be looked at. Null: nothing is, by itself.</summary>
     public Instant? DueAt { get; init; }
 
+    /// <summary>While it is held: how long after it goes on the next contact begins. Null: none is left.</summary>
+    public Duration? Remaining { get; init; }
+
     public static PersonPage Start(long incident, FiredStep step, ReachedPerson person, Instant now) => new()
     {
         Incident = incident,
@@ -65,13 +68,28 @@ public sealed record PersonPage
         return new PageMove(this with { Begun = next, DueAt = now + wait }, Contacts[Begun].Channel);
     }
 
-    /// <summary>A channel did not take it: what comes next is due now, unless another that was tried has its time.</summary>
+    /// <summary>A channel did not take it: what comes next is due now, or as soon as it goes on, unless another that was tried has its time.</summary>
     public PersonPage Fail(string channel, Instant now)
     {
-        if (Status != PageStatus.Running || !Tried.Contains(channel) || Failed.Contains(channel)) return this;
+        if (Status is not (PageStatus.Running or PageStatus.Held) || !Tried.Contains(channel) || Failed.Contains(channel)) return this;
         ImmutableArray<string> failed = [.. Failed, channel];
-        return this with { Failed = failed, DueAt = Tried.All(c => failed.Contains(c)) ? now : DueAt };
+        var after = this with { Failed = failed };
+        if (!Tried.All(c => failed.Contains(c))) return after;
+        return Status == PageStatus.Held ? after with { Remaining = Duration.Zero } : after with { DueAt = now };
     }
+
+    /// <summary>Nobody is to be called just now: what was left until the next contact is kept.</summary>
+    public PersonPage Hold(Instant now) => Status != PageStatus.Running ? this
+        : this with { Status = PageStatus.Held, Remaining = DueAt is { } due ? Duration.Max(due - now, Duration.Zero) : null, DueAt = null };
+
+    /// <summary>Somebody is needed again: the next contact begins after what was left.</summary>
+    public PersonPage GoOn(Instant now) => Status != PageStatus.Held ? this : this with { Status = PageStatus.Running, Remaining = null, DueAt = now + Remaining };
+
+    /// <summary>The message in which it waited is over: it is told from the first contact on, for nothing else says any more that it waits.</summary>
+    public PersonPage BeginAnew(Instant now) => this with { Begun = 0, Failed = [], DueAt = now + (Contacts.IsEmpty ? Duration.Zero : Contacts[0].After) };
+
+    /// <summary>Final: nobody is tried any further.</summary>
+    public PersonPage Stop() => Status is PageStatus.Running or PageStatus.Held ? this with { Status = PageStatus.Stopped, Remaining = null, DueAt = null } : this;
 }
 
 /// <summary>A way to reach somebody. <paramref name="After"/>: how long after the page it begins, if all before it have their time.</summary>
@@ -85,7 +103,10 @@ public static class PageStatus
 {
     public const string Running = "running";
 
-    /// <summary>Somebody has the incident, or it is over, or the escalation began anew.</summary>
+    /// <summary>Somebody has the incident, or something hides it: it goes on where it stood when that is over.</summary>
+    public const string Held = "held";
+
+    /// <summary>The incident is over, or its escalation began anew.</summary>
     public const string Stopped = "stopped";
 
     /// <summary>No contact took it.</summary>

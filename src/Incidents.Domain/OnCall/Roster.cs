@@ -23,7 +23,7 @@ public sealed record Reach
 {
     public static Reach Nothing { get; } = new() { Channels = new HashSet<string>(), Receivers = new HashSet<string>() };
 
-    /// <summary>Keys of channels that are configured and not known to be broken; a person without an address on any of them cannot be reached.</summary>
+    /// <summary>Keys of channels that are configured; a person without an address on any of them cannot be reached.</summary>
     public required IReadOnlySet<string> Channels { get; init; }
 
     /// <summary>Names of all configured receivers.</summary>
@@ -31,4 +31,10 @@ public sealed record Reach
 
     /// <summary>Those receivers that reach a person, as a PagerDuty service does and a Slack channel or a log does not. Only coverage asks.</summary>
     public IReadOnlySet<string> PagingReceivers { get; init; } = new HashSet<string>();
+
+    /// <summary>Names of receivers, people among them (<see cref="PersonReceiver"/>), that are known to be broken just now. Only coverage says them: what is sent is tried all the same.</summary>
+    public IReadOnlySet<string> Broken { get; init; } = new HashSet<string>();
+
+    /// <summary>Channels by which somebody can be reached.</summary>
+    public IReadOnlySet<string> ChannelsOf(string person) => Broken.Count == 0 ? Channels : Channels.Where(c => !Broken.Contains(PersonReceiver.NameOf(person, c))).ToHashSet(StringComparer.Ordinal);
 }

@@ -44,6 +44,7 @@ public sealed record ShiftSwap
         if (by == From) return new SwapOutcome.Impossible("It is your own request; withdraw it to keep the shift.");
         if (OfferedTo is not null && by != OfferedTo) return new SwapOutcome.Impossible($"It was offered to {OfferedTo}.");
         if (Gives.End <= now) return new SwapOutcome.Impossible("The shift is over.");
+        if (InReturn?.End <= now) return new SwapOutcome.Impossible("What is offered in return is over.");
         if (InReturn is { } back && back.Start < Gives.End && back.End > Gives.Start) return new SwapOutcome.Impossible("What is given and what is done in return overlap.");
         return new SwapOutcome.Changed(this with { TakenBy = by, TakenAt = now });
     }

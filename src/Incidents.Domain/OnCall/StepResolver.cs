@@ -39,6 +39,9 @@ public static class StepResolver
                     if (members.IsEmpty) Missed(target, MissKind.Gap, $"{target} has no members");
                     foreach (var member in members) TakePerson(target, member, $"a member of {target}");
                     break;
+                case TargetKind.Receiver when reach.Broken.Contains(target.Key):
+                    Missed(target, MissKind.NoChannel, $"{target} takes nothing that is sent to it");
+                    break;
                 case TargetKind.Receiver when reach.Receivers.Contains(target.Key):
                     if (!receivers.Contains(target.Key)) receivers.Add(target.Key);
                     break;
@@ -59,7 +62,7 @@ public static class StepResolver
             if (people.Any(p => p.Person == key)) return;
             var because = why.Length == 0 ? "" : $", {why},";
             if (!roster.People.TryGetValue(key, out var person)) Missed(target, MissKind.RemovedPerson, $"{key}{because} is not among the people any more");
-            else if (person.ContactsOn(reach.Channels) is var contacts && contacts.IsEmpty) Missed(target, MissKind.NoChannel, $"{key}{because} has no channel that works");
+            else if (person.ContactsOn(reach.ChannelsOf(key)) is var contacts && contacts.IsEmpty) Missed(target, MissKind.NoChannel, $"{key}{because} has no channel that works");
             else if (isQuiet(person)) Missed(target, MissKind.QuietHours, $"{key}{because} has quiet hours");
             else people.Add(new ReachedPerson(key, why, contacts));
         }

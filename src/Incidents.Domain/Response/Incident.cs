@@ -45,6 +45,7 @@ public sealed class Incident
 {
     private readonly List<TimelineEntry> _entries = [];
     private string[] _joined = [];
+    private long _written;
 
     private Incident() { }
 
@@ -145,6 +146,12 @@ public sealed class Incident
 
     public bool IsQuiet => QuietRule is not null;
 
+    /// <summary>What a person broke through who called for help: it holds nobody back any more, until it is over or something else hides the incident. Null: nothing.</summary>
+    public string? LoudDespite { get; private set; }
+
+    /// <summary>It comes and goes and is gone just now: it is held open, and nobody is called meanwhile.</summary>
+    public bool IsLull => FlappingSince is not null && FiringAlerts == 0 && LoudDespite != Lull;
+
     /// <summary>
     /// Whether receivers that know of it hear of this now. What hides it, and a storm, hold back what alerts and clocks do; never what a person did, an end, or the one page when it is loud again.
     /// </summary>
@@ -158,6 +165,14 @@ public sealed class Incident
         var taken = _entries.ToArray();
         _entries.Clear();
         return taken;
+    }
+
+    /// <summary>True when anything of it has changed since it was read, or since the last call.</summary>
+    public bool TakeChanged()
+    {
+        var isChanged = Revision != _written;
+        _written = Revision;
+        return isChanged;
     }
 
     /// <summary>Receivers that came in since the last call: they have heard nothing of it yet, so to them any news of an open incident is that it opened.</summary>
@@ -208,6 +223,8 @@ public sealed class Incident
         FlappingSince = stored.FlappingSince,
         SettleFlappingAt = stored.SettleFlappingAt,
         StormNumber = stored.StormNumber,
+        LoudDespite = stored.LoudDespite,
+        _written = stored.Revision,
     };
 
     /// <summary>Opens an incident for the first alert of a group.</summary>
@@ -432,7 +449,7 @@ public sealed class Incident
         return new IncidentOutcome.Changed(Occasion.Updated);
     }
 
-    /// <summary>Calls for more help: every receiver is told again, and a lesser severity becomes critical.</summary>
+    /// <summary>Calls for more help: every receiver is told again, and a lesser severity becomes critical. What hides it holds nobody back any more.</summary>
     public IncidentOutcome Escalate(Actor by, string? why, RoutingDecision critical, Instant now)
     {
         if (!IsOpen) return Over("escalated");
@@ -441,7 +458,7 @@ public sealed class Incident
         BringIn(critical.Receivers);
         EscalationPolicy = critical.EscalationPolicy ?? EscalationPolicy;
         if (State == IncidentState.Acknowledged) ToTriggered();
-        StormNumber = null;
+        BreakThrough();
         Note(now, EntryKind.Escalated, $"Escalated {by.InWords}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.Escalated);
     }
@@ -451,10 +468,8 @@ public sealed class Incident
     {
         if (!IsOpen) return Over("escalated");
 
-        // Somebody asks for help: neither a storm nor what hides it holds that back.
         if (State == IncidentState.Acknowledged) ToTriggered();
-        SpeakForItself();
-        EndQuietSilently();
+        BreakThrough();
         Note(now, EntryKind.Escalated, $"Escalated to the next step by {by.Name}{(string.IsNullOrWhiteSpace(why) ? "" : ": " + why.Trim())}.", by);
         return new IncidentOutcome.Changed(Occasion.NextStep);
     }
@@ -471,10 +486,18 @@ public sealed class Incident
     }
 
     /// <summary>The incident of the storm in which it opened speaks for it no more.</summary>
-    public void SpeakForItself() => StormNumber = null;
+    public void SpeakForItself(Instant now)
+    {
+        if (StormNumber is null) return;
+        StormNumber = null;
+        Changed(now);
+    }
 
     /// <summary>From now on these hear of it, too.</summary>
-    public void Tell(IEnumerable<string> receivers) => BringIn(receivers);
+    public void Tell(IEnumerable<string> receivers, Instant now)
+    {
+        if (BringIn(receivers)) Changed(now);
+    }
 
     public IncidentOutcome AddNote(Actor by, string text, Instant now)
     {
@@ -527,7 +550,7 @@ public sealed class Incident
         if (raises || target.EscalationPolicy is null) target.EscalationPolicy = EscalationPolicy ?? target.EscalationPolicy;
         if (raises) target.Severity = Severity;
         if (leavesStorm) target.StormNumber = null;
-        told = raises ? Occasion.SeverityRaised : leavesStorm && target.State == IncidentState.Triggered ? Occasion.QuietEnded : Occasion.Updated;
+        told = raises ? Occasion.SeverityRaised : leavesStorm && target.State == IncidentState.Triggered ? Occasion.QuietEnded : Occasion.Merged;
         target.BringIn(Receivers);
         target.Note(now, EntryKind.Merged, $"INC-{Number} \"{Title}\" merged into this one {by.InWords}.", by);
 
@@ -541,22 +564,31 @@ public sealed class Incident
     }
 
     /// <summary>
-    /// Every alert of it that fires is hidden now: it stays open, and nobody is told of it until one is not. Null when it was so before, by the same rule.
+    /// Every alert of it that fires is hidden now: it stays open, and nobody is told of it until one is not. Null when it was so before, by the same rule, or when a person broke through that rule.
     /// </summary>
     public string? Quiet(Muting by, Instant now)
     {
-        if (!IsOpen && VerifyResolveAt is null) return null;
-        if (QuietRule == by.Rule && QuietBy == by.Reason) return null;
+        if ((!IsOpen && VerifyResolveAt is null) || !IsNews(by)) return null;
 
         var was = QuietRule;
+        LoudDespite = null;
         (QuietRule, QuietBy, QuietSince) = (by.Rule, by.Reason, QuietSince ?? now);
         Note(now, EntryKind.Hidden, was is null ? $"Hidden by {by.Reason}: nobody is told until that is over." : $"Hidden by {by.Reason} from now on.", Actor.Engine);
         return was is null ? Occasion.Quieted : Occasion.Updated;
     }
 
-    /// <summary>What hid it is over. It pages once if it still fires and nobody has it; the timeline says what hid it. Null when nothing did.</summary>
+    /// <summary>Whether it is news that this hides all of it now; null: that nothing does.</summary>
+    public bool IsNews(Muting? by) => by is null ? IsQuiet || LoudDespite is not (null or Lull) : by.Rule != LoudDespite && (by.Rule != QuietRule || by.Reason != QuietBy);
+
+    /// <summary>What hid it is over, or would have hidden it. It pages once if it was hidden, still fires and nobody has it; the timeline says what hid it. Null when nobody need hear of that.</summary>
     public string? EndQuiet(Instant now)
     {
+        if (LoudDespite is not (null or Lull))
+        {
+            LoudDespite = null;
+            Changed(now);
+        }
+
         if (!IsQuiet) return null;
         if (IsOpen) return EndQuiet(FiringAlerts > 0 ? $"{Alerts(FiringAlerts)} still firing" : "nothing of it fires", now);
         Note(now, EntryKind.HiddenEnded, $"It was hidden by {QuietBy}; it is {State}.", Actor.Engine);
@@ -569,6 +601,7 @@ public sealed class Incident
     {
         if (SettleFlappingAt is not { } due || due > now) return null;
         (FlappingSince, SettleFlappingAt, Flaps) = (null, null, null);
+        if (LoudDespite == Lull) LoudDespite = null;
         if (FiringAlerts > 0 || !IsOpen)
         {
             Note(now, EntryKind.Settled, $"It does not flap any more; {Alerts(FiringAlerts)} firing.", Actor.Engine);
@@ -615,6 +648,15 @@ public sealed class Incident
 
     private void EndQuietSilently() => (QuietRule, QuietBy, QuietSince) = (null, null, null);
 
+    /// <summary>Somebody asks for help: neither a storm nor what hides it, nor that it is gone for a moment, holds that back.</summary>
+    private void BreakThrough()
+    {
+        StormNumber = null;
+        if (IsLull) LoudDespite = Lull;
+        else LoudDespite = QuietRule ?? LoudDespite;
+        EndQuietSilently();
+    }
+
     /// <summary>Says what hid alerts until now.</summary>
     private void NoteHidden(IReadOnlyList<FiringAlert> alerts, Instant now)
     {
@@ -644,6 +686,8 @@ public sealed class Incident
     }
 
     private const int MostFlaps = 100;
+
+    private const string Lull = "flapping";
 
     /// <summary>The window for reopening is over. False when it is not to be closed.</summary>
     public bool Close(Instant now, Duration reopenWithin)
@@ -677,11 +721,13 @@ public sealed class Incident
         return raised;
     }
 
-    private void BringIn(IEnumerable<string> receivers)
+    /// <summary>False when all of them hear of it already.</summary>
+    private bool BringIn(IEnumerable<string> receivers)
     {
         var joining = receivers.Except(Receivers, StringComparer.Ordinal).ToList();
         _joined = [.. _joined, .. joining];
         Receivers = [.. Receivers, .. joining];
+        return joining.Count > 0;
     }
 
     private void ToTriggered()
@@ -696,7 +742,7 @@ public sealed class Incident
         State = IncidentState.Resolved;
         (ResolvedBy, ResolvedAt, ResolvedByAlerts) = (by.Name, now, byAlerts);
         (SnoozedUntil, VerifyResolveAt) = (null, null);
-        (FlappingSince, SettleFlappingAt) = (null, null);
+        (FlappingSince, SettleFlappingAt, LoudDespite) = (null, null, null);
         if (FiringAlerts == 0) EndQuietSilently();
     }
 

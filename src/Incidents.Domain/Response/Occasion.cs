@@ -32,6 +32,9 @@ public static class Occasion
     /// <summary>A person called for the next step of the escalation policy, which pages whom it names.</summary>
     public const string NextStep = "next_step";
 
+    /// <summary>Another incident became part of it.</summary>
+    public const string Merged = "merged";
+
     /// <summary>It comes and goes: it is held open, and single changes are no news from now on.</summary>
     public const string Flapping = "flapping";
 
@@ -41,7 +44,7 @@ public static class Occasion
     /// <summary>Alerts joined or left, a note was written, an assignment changed.</summary>
     public const string Updated = "updated";
 
-    private static readonly string[] Heaviest = [Opened, Reopened, NobodyCame, Escalated, Paged, SeverityRaised, SnoozeEnded, QuietEnded, AckTimedOut, Resolved, Unacknowledged, NextStep, Acknowledged, Flapping, Quieted, Updated];
+    private static readonly string[] Heaviest = [Opened, Reopened, NobodyCame, Escalated, Paged, SeverityRaised, SnoozeEnded, QuietEnded, AckTimedOut, Resolved, Unacknowledged, NextStep, Merged, Acknowledged, Flapping, Quieted, Updated];
 
     /// <summary>0 is the heaviest.</summary>
     public static int Weight(string occasion) => Array.IndexOf(Heaviest, occasion);

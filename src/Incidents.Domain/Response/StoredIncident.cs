@@ -78,4 +78,6 @@ public sealed record StoredIncident
     public Instant? SettleFlappingAt { get; init; }
 
     public long? StormNumber { get; init; }
+
+    public string? LoudDespite { get; init; }
 }

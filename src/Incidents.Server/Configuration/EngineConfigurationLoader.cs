@@ -64,6 +64,12 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         var onCallReading = onCallText is null ? null : new YamlReading($"{folder}/{OnCallFileName}", onCallText, directory);
         var onCall = onCallReading is null ? new OnCallEntry() : _onCall.Read(onCallReading);
         if (onCall is not null) new OnCallChecks(onCall, onCallReading, entry, reading).Run();
+        foreach (var schedule in onCall?.Schedules.Where(s => s.Calendar?.Text is not null) ?? [])
+        {
+            if (CalendarImport.Parse(schedule.Calendar!.Text!, out _)?.WhyNotExpanded(clock.GetUtcNow().ToInstant()) is { } why)
+                onCallReading!.Report(schedule.Key.Node, Code.BadCalendar, $"the calendar {why}.", "Correct the rule of recurrence, and export it again as iCalendar (.ics).");
+        }
+
 
         var reach = Reach.Nothing;
         if (entry is not null && onCall is not null && onCallReading is not null && !reading.HasErrors && !onCallReading.HasErrors) reach = CheckCoverage(entry, onCall, onCallReading);
@@ -102,7 +108,7 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
     }
 
     /// <summary>
-    /// Warns of the first time in the next 90 days at which an incident would reach nobody, once for each policy and severity. What is in the database (overrides, calendars from an address) is not
+    /// Warns of the first time in the next 90 days at which an incident would reach nobody, once for each policy and severity, and for each route that has none and must page. What is in the database (overrides, calendars from an address) is not
     /// known here: a policy that depends on such a calendar is left to the check that runs on the server, which knows both.
     /// </summary>
     private Reach CheckCoverage(RoutingEntry entry, OnCallEntry onCall, YamlReading reading)
@@ -110,17 +116,17 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
         var (tree, receivers, _) = RoutingBuilder.Build(entry);
         var (roster, reach) = (OnCallBuilder.Build(onCall), ReachOf(receivers.Values));
         var fetched = onCall.Schedules.Where(s => s.Calendar is { Text: null }).Select(s => s.Key.Value).ToHashSet(StringComparer.Ordinal);
-        var questions = CoverageQuestions.Of(tree.Describe()).Where(q => !roster.Policies[q.Policy!].Variants.SelectMany(v => v.Steps).SelectMany(s => s.Targets).Any(t => t.Kind == TargetKind.Schedule && fetched.Contains(t.Key))).ToArray();
+        var questions = CoverageQuestions.Of(tree.Describe(), reach).Where(q => q.Policy is null || !roster.Policies[q.Policy].Variants.SelectMany(v => v.Steps).SelectMany(s => s.Targets).Any(t => t.Kind == TargetKind.Schedule && fetched.Contains(t.Key))).ToArray();
         if (questions.Length == 0) return reach;
 
         var now = clock.GetUtcNow().ToInstant();
         var imported = onCall.Schedules.Where(s => s.Calendar?.Text is not null)
-            .SelectMany(s => CalendarImport.Parse(s.Calendar!.Text!, out _)!.Shifts(s.Schedule, roster, now, now + Coverage.Horizon + Duration.FromDays(1), out _)).ToArray();
-        foreach (var holes in Coverage.Holes(roster, imported, questions, reach, now, now + Coverage.Horizon).GroupBy(h => (h.Policy, h.Severity)))
+            .SelectMany(s => CalendarImport.Parse(s.Calendar!.Text!, out _)!.Shifts(s.Schedule, roster, now, now + Coverage.Horizon + Duration.FromDays(1)).Shifts).ToArray();
+        foreach (var holes in Coverage.Holes(roster, imported, questions, reach, now, now + Coverage.Horizon).GroupBy(h => (h.Policy, h.Severity, Route: h.Policy is null ? h.Route : "")))
         {
             var first = holes.MinBy(h => h.From)!;
-            reading.Warn(onCall.Policies.First(p => p.Key.Value == first.Policy).Key.Node, Code.CoverageHole, $"a {first.Severity} incident of route '{first.Route}' that begins at {CoverageQuestions.Minute(first.From)} would reach nobody in time: {first.Detail}",
-                "Close the gap, or make an override; overrides are counted by GET /api/v1/on-call/coverage.");
+            reading.Warn((onCall.Policies.FirstOrDefault(p => p.Key.Value == first.Policy) ?? onCall.Policies[0]).Key.Node, Code.CoverageHole, $"a {first.Severity} incident of route '{first.Route}' that begins at {CoverageQuestions.Minute(first.From)} would reach nobody in time: {first.Detail}",
+                first.Policy is null ? "Name a policy for critical on that route, or a receiver that pages." : "Close the gap, or make an override; overrides are counted by GET /api/v1/on-call/coverage.");
         }
 
         return reach;

@@ -37,12 +37,14 @@ internal sealed partial class FailOverDue(
         if (due.Count == 0) return false;
 
         var parked = await ParkedAsync(connection, cancellationToken);
-        var receivers = configuration.Current.Receivers;
+        var called = await CalledAsync(connection, due, cancellationToken);
+        var current = configuration.Current;
+        var receivers = current.Receivers;
         var entries = new List<TimelineEntry>();
         var next = new List<(Due From, string To)>();
         var handled = new List<Due>();
         await using var writes = new NpgsqlBatch(connection);
-        var rules = configuration.Current.Incidents;
+        var rules = current.Incidents;
         foreach (var page in due)
         {
             // A storm at a receiver that takes a message a second: what has its turn later is not what fails, and the others would be flooded.
@@ -52,20 +54,27 @@ internal sealed partial class FailOverDue(
                 continue;
             }
 
+            handled.Add(page);
+
             // People have ways of being reached of their own, and their step goes on when none works.
+            string[] others = [];
             if (PersonReceiver.TryParse(page.Receiver, out var person, out var channel))
             {
-                LogPersonNotReached(page.Id, page.IncidentNumber, page.Receiver, page.Detail);
-                PageRows.Fail(writes, page.IncidentNumber, page.NoticeId, person, channel, now);
-                DeliveryMetrics.HandedOver(page.Receiver, "escalation");
-                handled.Add(page);
-                continue;
+                if (called.Fail(page, person, channel, now))
+                {
+                    LogPersonNotReached(page.Id, page.IncidentNumber, page.Receiver, page.Detail);
+                    DeliveryMetrics.HandedOver(page.Receiver, "escalation");
+                    continue;
+                }
+
+                // No page goes on with them: they heard of it in another incident that was merged into this one, or in a run of the policy that is over.
+                if (page.IncidentNumber is null) continue;
+                others = current.OnCall.People.TryGetValue(person, out var known) ? [.. known.ContactsOn(current.Reach.Channels).Where(c => c.Channel != channel).Select(c => PersonReceiver.NameOf(person, c.Channel))] : [];
             }
 
-            handled.Add(page);
             var asked = page.Asked.Append(page.Receiver).ToHashSet(StringComparer.Ordinal);
             var standings = page.Told.ToDictionary(t => t.Receiver, t => FailOver.StandingOf(t.WasShown, t.HasRefused, t.Unfinished, now), StringComparer.Ordinal);
-            switch (FailOver.Choose(page.Receiver, asked, standings, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null))
+            switch (FailOver.Choose(page.Receiver, asked, standings, page.SubjectReceivers, receivers, parked, mayWake: page.IncidentNumber is not null, others))
             {
                 case FailOverChoice.Tell(var to):
                     Tell(page, $"{page.Receiver} was not reached in time ({page.Detail}); {to} is told instead.");
@@ -91,7 +100,8 @@ internal sealed partial class FailOverDue(
         writes.Add("update deliveries set fail_over_at = null where id = any($1)", Sql.Column(handled, d => d.Id));
 
         // Two that failed may have chosen the same third: it is told once, with the weightier occasion.
-        var failOverAt = now + configuration.Current.Incidents.FailOverAfter;
+        PageRows.Update(writes, called.Changed);
+        var failOverAt = now + rules.FailOverAfter;
         var wanted = next.OrderBy(n => Occasion.Weight(n.From.Occasion)).DistinctBy(n => (n.From.IncidentNumber, n.From.NoticeId, n.To)).Select(n => new WantedDelivery
         {
             Incident = n.From.IncidentNumber,
@@ -194,6 +204,15 @@ internal sealed partial class FailOverDue(
         }
     }
 
+    /// <summary>The pages of the people among the receivers that failed, locked after everything else.</summary>
+    private static async Task<Called> CalledAsync(NpgsqlConnection connection, List<Due> due, CancellationToken cancellationToken)
+    {
+        var people = due.Select(d => PersonReceiver.TryParse(d.Receiver, out var person, out _) ? (d.IncidentNumber, d.NoticeId, Person: person) : default).Where(d => d.Person is not null).ToList();
+        if (people.Count == 0) return new Called([]);
+        return new Called(await PageRows.LockAsync(connection, "p.person = any($1) and (p.incident_number = any($2) or p.bundled_in = any($3))", cancellationToken,
+            Sql.P(people.Select(p => p.Person!).Distinct().ToArray()), Sql.P(people.Select(p => p.IncidentNumber).OfType<long>().Distinct().ToArray()), Sql.P(people.Select(p => p.NoticeId).OfType<long>().Distinct().ToArray())));
+    }
+
     private static async Task<HashSet<string>> ParkedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("select coalesce(array_agg(receiver), '{}') from receiver_states where is_parked", connection);
@@ -201,6 +220,31 @@ internal sealed partial class FailOverDue(
     }
 
     private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, int Attempts, Instant CreatedAt, List<Told> Told);
+
+    /// <summary>Pages that may go on because a channel failed.</summary>
+    private sealed class Called(List<StoredPage> pages)
+    {
+        private readonly SortedSet<int> _changed = [];
+
+        public IReadOnlyList<StoredPage> Changed => [.. _changed.Select(i => pages[i])];
+
+        /// <summary>False when no page tries to reach the person, or has tried in vain.</summary>
+        public bool Fail(Due delivery, string person, string channel, Instant now)
+        {
+            var isCalled = false;
+            for (var i = 0; i < pages.Count; i++)
+            {
+                var (page, bundle) = pages[i];
+                if (page.Person != person || (page.Incident != delivery.IncidentNumber && (bundle is null || bundle != delivery.NoticeId)) || page.Status == PageStatus.Stopped) continue;
+                isCalled = true;
+                if (page.Fail(channel, now) is var after && after == page) continue;
+                pages[i] = new StoredPage(after, bundle);
+                _changed.Add(i);
+            }
+
+            return isCalled;
+        }
+    }
 
     private sealed record Told(string Receiver, bool WasShown, bool HasRefused, List<UnfinishedDelivery> Unfinished);
 

@@ -22,7 +22,7 @@ internal sealed record PageShown
 
     public required Instant StartedAt { get; init; }
 
-    /// <summary><c>running</c>, <c>stopped</c> (somebody has the incident, or it is over) or <c>in_vain</c> (no contact took it).</summary>
+    /// <summary><c>running</c>, <c>held</c> (somebody has the incident, or something hides it: it goes on where it stood), <c>stopped</c> (the incident is over, or its escalation began anew) or <c>in_vain</c> (no contact took it).</summary>
     public required string State { get; init; }
 
     /// <summary>True when it waits in one message with other incidents, because many pages went to the person just before.</summary>

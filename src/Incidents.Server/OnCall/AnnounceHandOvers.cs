@@ -31,18 +31,21 @@ internal sealed class AnnounceHandOvers(
     private async Task LookAsync(Roster roster, Schedule schedule, ImmutableArray<string> receivers, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        var now = Clock.GetCurrentInstant();
-        var laidOn = await overrides.LoadAsync(connection, now, now + Duration.FromDays(14), cancellationToken);
-        string[] people = [.. ScheduleCalculator.OnCallAt(schedule, laidOn, now).Select(p => p.Person).Order(StringComparer.Ordinal)];
-
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         string[]? before = null;
-        await using (var look = new NpgsqlCommand("select people from duty_watches where schedule = $1 for update", connection, transaction))
+        var since = Instant.MinValue;
+        await using (var look = new NpgsqlCommand("select people, since from duty_watches where schedule = $1 for update", connection, transaction))
         {
             look.Parameters.Add(Sql.P(schedule.Key));
-            before = (string[]?)await look.ExecuteScalarAsync(cancellationToken);
+            await using var reader = await look.ExecuteReaderAsync(cancellationToken);
+            if (await reader.ReadAsync(cancellationToken)) (before, since) = (reader.GetFieldValue<string[]>(0), reader.GetFieldValue<Instant>(1));
         }
 
+        // Whoever waited for the lock looks at the clock after it. One whose clock is behind that of the last to announce would announce backwards.
+        var now = Clock.GetCurrentInstant();
+        if (now < since) return;
+        var laidOn = await overrides.LoadAsync(connection, now, now + Duration.FromDays(14), cancellationToken);
+        string[] people = [.. ScheduleCalculator.OnCallAt(schedule, laidOn, now).Select(p => p.Person).Order(StringComparer.Ordinal)];
         if (before is not null && before.SequenceEqual(people)) return;
         await using (var write = new NpgsqlCommand("""
             insert into duty_watches (schedule, people, since) values ($1, $2, $3)

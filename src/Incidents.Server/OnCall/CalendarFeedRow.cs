@@ -8,8 +8,8 @@ internal sealed class CalendarFeedRow
     /// <summary>Key of the schedule.</summary>
     public required string Schedule { get; init; }
 
-    /// <summary>SHA-256 of the address, which may be a secret.</summary>
-    public required string Source { get; set; }
+    /// <summary>SHA-256 of the address, which may be a secret. While replicas have different files, each address has its own copy.</summary>
+    public required string Source { get; init; }
 
     /// <summary>SHA-256 of the text; null until it was fetched once.</summary>
     public string? Content { get; set; }

@@ -21,6 +21,7 @@ internal sealed class CalendarImport
 
     private const int MostEvents = 10_000;
     private const int MostShifts = 20_000;
+    private static readonly Duration Checked = Duration.FromDays(400);
     private static readonly Duration LongestShift = Duration.FromDays(40);
     private static readonly EvaluationOptions Bounds = new() { MaxUnmatchedIncrementsLimit = 10_000 };
     private static readonly string[] Separators = [",", ";", "+", "&", "/", " and "];
@@ -55,18 +56,44 @@ internal sealed class CalendarImport
         }
     }
 
+    /// <summary>Why it cannot be expanded over the next 400 days, in words that follow "the calendar "; null when it can. A text that reads well may hold rules that never come true.</summary>
+    public string? WhyNotExpanded(Instant now)
+    {
+        try
+        {
+            foreach (var occurrence in Occurrences(DateTimeZone.Utc, now, now + Checked)) _ = occurrence.Period.EffectiveEndTime is { } last ? At(last, DateTimeZone.Utc) : default;
+            return null;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            // As in Parse: whatever it does to the library, the text is at fault.
+            return $"cannot be expanded: {Short(error.Message)}";
+        }
+    }
+
     /// <summary>
     /// Who is on call by it between two moments, as overrides that lie under all others: ordered, disjoint; people whose events overlap are on call together.
-    /// Times without a zone, and whole days, are read in the schedule's. <paramref name="unknown"/>: summaries of events that name nobody, each once.
+    /// Times without a zone, and whole days, are read in the schedule's.
     /// </summary>
-    public ImmutableArray<Override> Shifts(Schedule schedule, Roster roster, Instant from, Instant until, out ImmutableArray<string> unknown)
+    public CalendarShifts Shifts(Schedule schedule, Roster roster, Instant from, Instant until)
+    {
+        try
+        {
+            return Expand(schedule, roster, from, until);
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            // What was good when it was fetched need not be for other days. One calendar must not keep the steps of every policy from firing.
+            return new CalendarShifts([], [], $"cannot be expanded: {Short(error.Message)}");
+        }
+    }
+
+    private CalendarShifts Expand(Schedule schedule, Roster roster, Instant from, Instant until)
     {
         var people = new Naming(roster);
         var spans = new List<(Instant From, Instant Until, ImmutableArray<string> People)>();
         var nobody = new List<string>();
-        var start = new CalDateTime((from - LongestShift).ToDateTimeUtc(), true);
-        var end = until + Duration.FromDays(2);
-        foreach (var occurrence in _calendars.SelectMany(c => c.GetOccurrences<CalendarEvent>(start, Bounds).TakeWhile(o => At(o.Period.StartTime, schedule.Zone) < end)).Take(MostShifts))
+        foreach (var occurrence in Occurrences(schedule.Zone, from, until))
         {
             if (occurrence.Source is not CalendarEvent { Status: not "CANCELLED" } shift) continue;
             var begins = At(occurrence.Period.StartTime, schedule.Zone);
@@ -77,8 +104,14 @@ internal sealed class CalendarImport
             else spans.Add((begins, ends, named));
         }
 
-        unknown = [.. nobody.Distinct(StringComparer.Ordinal)];
-        return Unite(schedule.Key, spans, from, until);
+        return new CalendarShifts(Unite(schedule.Key, spans, from, until), [.. nobody.Distinct(StringComparer.Ordinal)], null);
+    }
+
+    private IEnumerable<Occurrence> Occurrences(DateTimeZone zone, Instant from, Instant until)
+    {
+        var start = new CalDateTime((from - LongestShift).ToDateTimeUtc(), true);
+        var end = until + Duration.FromDays(2);
+        return _calendars.SelectMany(c => c.GetOccurrences<CalendarEvent>(start, Bounds).TakeWhile(o => At(o.Period.StartTime, zone) < end)).Take(MostShifts);
     }
 
     private static ImmutableArray<Override> Unite(string schedule, List<(Instant From, Instant Until, ImmutableArray<string> People)> spans, Instant from, Instant until)
@@ -189,3 +222,9 @@ internal sealed class CalendarImport
         }
     }
 }
+
+/// <summary>What a calendar says of a schedule over some time.</summary>
+/// <param name="Shifts">Overrides under all others.</param>
+/// <param name="Unknown">Summaries of events that name nobody, each once.</param>
+/// <param name="Problem">Why there are none, in words that follow "the calendar "; null when it could be read.</param>
+internal sealed record CalendarShifts(ImmutableArray<Override> Shifts, ImmutableArray<string> Unknown, string? Problem);

@@ -4,6 +4,7 @@ using Incidents.Server.Configuration;
 using NodaTime;
 using NodaTime.Extensions;
 using NodaTime.Text;
+using Npgsql;
 
 namespace Incidents.Server.OnCall;
 
@@ -18,7 +19,7 @@ internal sealed record CoverageReport
     /// <summary>Version of the configuration.</summary>
     public required string Configuration { get; init; }
 
-    /// <summary>True when somebody is reached in time, whenever an incident begins.</summary>
+    /// <summary>True when somebody is reached in time, whenever an incident begins that has a policy, or is critical.</summary>
     public bool IsCovered => Holes.IsEmpty;
 
     /// <summary>How many pairs of route and severity were asked.</summary>
@@ -33,7 +34,7 @@ internal sealed record CoverageReport
 
 /// <param name="Route">Id of the route.</param>
 /// <param name="Severity">Of the incident.</param>
-/// <param name="Policy">Key of its policy.</param>
+/// <param name="Policy">Key of its policy; empty when it has none.</param>
 /// <param name="From">The first moment: an incident that begins then reaches nobody in time.</param>
 /// <param name="Until">Not included.</param>
 /// <param name="Reason">gap, clock_change, removed_person, removed, no_channel, quiet_hours, too_late, no_policy or no_person.</param>
@@ -45,7 +46,7 @@ internal sealed record HoleShown(string Route, string Severity, string Policy, I
 internal sealed record WithoutPolicyShown(string Route, string Severity);
 
 /// <summary>Is somebody reached, whenever an incident begins in the next 90 days? With everything the database says.</summary>
-internal sealed class CheckCoverage(DutyBooks books, IActiveConfiguration configuration, TimeProvider clock)
+internal sealed class CheckCoverage(NpgsqlDataSource database, DutyBooks books, IActiveConfiguration configuration, TimeProvider clock)
 {
     public async Task<CoverageReport> RunAsync(CancellationToken cancellationToken)
     {
@@ -53,12 +54,13 @@ internal sealed class CheckCoverage(DutyBooks books, IActiveConfiguration config
         var now = clock.GetCurrentInstant();
         var until = now + Coverage.Horizon;
         var routes = current.Routing.Describe();
-        var questions = CoverageQuestions.Of(routes);
+        var reach = current.Reach with { Broken = await ParkedAsync(cancellationToken) };
+        var questions = CoverageQuestions.Of(routes, reach);
         ImmutableArray<HoleShown> holes = [];
         if (questions.Count > 0)
         {
             var book = await books.ReadAsync(now, until + Duration.FromDays(1), cancellationToken);
-            holes = [.. Coverage.Holes(book.Roster, [.. book.Overrides], questions, current.Reach, now, until)
+            holes = [.. Coverage.Holes(book.Roster, [.. book.Overrides], questions, reach, now, until)
                 .OrderBy(h => h.From).ThenBy(h => h.Severity, StringComparer.Ordinal).ThenBy(h => h.Route, StringComparer.Ordinal)
                 .Select(h => new HoleShown(h.Route, h.Severity, h.Policy ?? "", h.From, h.Until, h.Reason, h.Detail))];
         }
@@ -72,5 +74,12 @@ internal sealed class CheckCoverage(DutyBooks books, IActiveConfiguration config
             Holes = holes,
             WithoutPolicy = [.. CoverageQuestions.WithoutPolicy(routes).Select(q => new WithoutPolicyShown(q.Route, q.Severity))],
         };
+    }
+
+    /// <summary>Receivers that were found to be set up wrongly when something was sent to them.</summary>
+    private async Task<HashSet<string>> ParkedAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("select coalesce(array_agg(receiver), '{}') from receiver_states where is_parked");
+        return ((string[])(await command.ExecuteScalarAsync(cancellationToken))!).ToHashSet(StringComparer.Ordinal);
     }
 }

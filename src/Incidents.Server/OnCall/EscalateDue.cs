@@ -38,11 +38,12 @@ internal sealed partial class EscalateDue(
 
         var batch = new IngestBatch(connection, current, now);
         var resolve = await people.ResolverAsync(connection, current, due.Select(d => d.Escalation), now, cancellationToken);
-        var (after, calls) = (new List<(long, Escalation)>(due.Count), new List<StepCall>());
+        var (after, calls, moves) = (new List<(long, Escalation)>(due.Count), new List<StepCall>(), new List<(long, PagesMove)>());
         foreach (var (incident, escalation, storms) in due.OrderBy(d => d.Incident.Number))
         {
             var (move, occasion) = IncidentEscalation.Advance(incident, escalation, storms, resolve, now);
             after.Add((incident.Number, move.After));
+            if (IncidentEscalation.PagesOf(escalation, move.After) is var pagesMove && pagesMove != PagesMove.Stay) moves.Add((incident.Number, pagesMove));
             foreach (var said in move.Events.Where(e => e.Kind is not (EscalationEventKind.Stopped or EscalationEventKind.Acknowledged)))
             {
                 incident.Record(said.Kind, said.Text, Actor.Engine, now);
@@ -55,7 +56,7 @@ internal sealed partial class EscalateDue(
         }
 
         EscalationRows.Update(batch.Writes, after);
-        await people.CallAsync(batch, calls, cancellationToken);
+        await people.CallAsync(batch, calls, moves, cancellationToken);
         IncidentRows.Write(batch.Writes, due.Select(d => d.Incident));
         await stages.RunAsync(batch, cancellationToken);
         await batch.Writes.ExecuteNonQueryAsync(cancellationToken);

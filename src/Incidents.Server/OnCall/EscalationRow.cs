@@ -60,6 +60,8 @@ internal sealed class PageRow
 
     public Instant? DueAt { get; init; }
 
+    public long? RemainingMs { get; init; }
+
     /// <summary>The notice whose message tells of it, when it does not ring by itself.</summary>
     public long? BundledIn { get; init; }
 }

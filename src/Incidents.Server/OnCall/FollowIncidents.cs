@@ -28,22 +28,27 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
     public async Task AddAsync(
         NpgsqlConnection connection, NpgsqlBatch writes, IReadOnlyList<IncidentChange> changes, EngineConfiguration configuration, HashSet<WorkSignal> wake, Instant now, CancellationToken cancellationToken)
     {
-        var news = changes.Where(c => c.Occasion is not (Occasion.Updated or Occasion.Flapping or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
+        // An alert that fires again while it flaps calls people again; else what is only an update means nothing here.
+        var news = changes.Where(c => c.Incident.FlappingSince is not null || c.Occasion is not (Occasion.Updated or Occasion.Flapping or Occasion.Paged or Occasion.NobodyCame or Occasion.AckTimedOut)).GroupBy(c => c.Incident).ToList();
         if (news.Count == 0) return;
 
         // What opens has none yet.
         var known = await EscalationRows.LoadAsync(connection, [.. news.Where(n => n.All(c => c.Occasion != Occasion.Opened)).Select(n => n.Key.Number)], cancellationToken);
         var snapshots = new Dictionary<(string Policy, string Severity), EscalationSnapshot?>();
-        var (begun, gone, quiet, entries) = (new List<(long, Escalation)>(), new List<(long, Escalation)>(), new List<long>(), new List<TimelineEntry>());
+        var (begun, gone, moves, entries) = (new List<(long, Escalation)>(), new List<(long, Escalation)>(), new List<(long, PagesMove)>(), new List<TimelineEntry>());
         foreach (var change in news)
         {
             var incident = change.Key;
             var before = known.GetValueOrDefault(incident.Number);
             var move = IncidentEscalation.Follow(before, incident, [.. change], Fresh, now);
+            var pagesMove = move is null ? PagesMove.Stay : IncidentEscalation.PagesOf(before, move.After);
+
+            // What held them may be that nothing fired for a moment, of which the escalation knows only if a step was due in it.
+            if (pagesMove == PagesMove.Stay && before is not null && incident.FlappingSince is not null && IncidentEscalation.CallsPeople(incident)) pagesMove = PagesMove.GoOn;
+            if (pagesMove != PagesMove.Stay) moves.Add((incident.Number, pagesMove));
             if (move is null || move.After == before) continue;
 
             (before is null || !ReferenceEquals(move.After.Policy, before.Policy) ? begun : gone).Add((incident.Number, move.After));
-            if (move.After.Status != EscalationStatus.Running || before?.Run != move.After.Run) quiet.Add(incident.Number);
             entries.AddRange(move.Events.Where(e => IncidentEscalation.IsNews(e, move.After)).Select(e => new TimelineEntry(incident.Number, now, e.Kind, e.Text, Actor.Engine)));
             if (move.After.IsDue(now)) wake.Add(signal);
 
@@ -52,8 +57,8 @@ internal sealed partial class FollowIncidents(EscalationSignal signal, PageSigna
 
         EscalationRows.Insert(writes, begun);
         EscalationRows.Update(writes, gone);
-        PageRows.Stop(writes, [.. quiet.Where(known.ContainsKey)], now);
-        if (quiet.Count > 0) wake.Add(pages);
+        await PageRows.MoveAsync(connection, writes, moves, now, cancellationToken);
+        if (moves.Count > 0) wake.Add(pages);
         IncidentRows.AppendEntries(writes, entries);
 
         EscalationSnapshot? Select(Incident incident, List<TimelineEntry> entries)

@@ -127,11 +127,17 @@ internal static class OnCallEndpoints
         var current = configuration.Current;
         if (!current.OnCall.Schedules.TryGetValue(key, out var schedule)) return NoSchedule(key);
         if (!current.Calendars.TryGetValue(key, out var source)) return TypedResults.Ok(Shown(schedule, current, null));
-        var feed = source.Text is null ? await db.Set<CalendarFeedRow>().AsNoTracking().SingleOrDefaultAsync(f => f.Schedule == key, cancellationToken) : null;
+        var feed = source.Text is null ? await FeedAsync(source, db, cancellationToken) : null;
         var now = clock.GetCurrentInstant();
-        System.Collections.Immutable.ImmutableArray<string> unmatched = [];
-        if ((source.Text ?? feed?.Body) is { } text && CalendarImport.Parse(text, out _) is { } calendar) calendar.Shifts(schedule, current.OnCall, now, now + Coverage.Horizon, out unmatched);
-        return TypedResults.Ok(Shown(schedule, current, new CalendarStateShown(feed?.FetchedAt, source.Url is "" ? "the variable or file that url refers to is absent" : feed?.Problem, unmatched)));
+        var shifts = (source.Text ?? feed?.Body) is { } text ? CalendarImport.Parse(text, out _)?.Shifts(schedule, current.OnCall, now, now + Coverage.Horizon) : null;
+        var problem = source.Url is "" ? "the variable or file that url refers to is absent" : feed?.Problem ?? (shifts?.Problem is { } why ? $"the calendar {why}" : null);
+        return TypedResults.Ok(Shown(schedule, current, new CalendarStateShown(feed?.FetchedAt, problem, shifts?.Unknown ?? [])));
+    }
+
+    private static async Task<CalendarFeedRow?> FeedAsync(CalendarSource source, IncidentsDbContext db, CancellationToken cancellationToken)
+    {
+        var address = ImportedCalendars.HashOf(source.Url!);
+        return await db.Set<CalendarFeedRow>().AsNoTracking().SingleOrDefaultAsync(f => f.Schedule == source.Schedule && f.Source == address, cancellationToken);
     }
 
     private static ScheduleShown Shown(Schedule schedule, EngineConfiguration configuration, CalendarStateShown? calendar) =>

@@ -16,7 +16,7 @@ namespace Incidents.Server.OnCall;
 /// tell of several incidents when some of them are over.
 /// </summary>
 internal sealed class PageDue(
-    WorkPool database, IActiveConfiguration configuration, LaterStages stages, EscalationSignal escalations, PageSignal signal, WorkerHealth health, TimeProvider clock, ILogger<PageDue> log)
+    WorkPool database, PagePeople people, IActiveConfiguration configuration, LaterStages stages, EscalationSignal escalations, PageSignal signal, WorkerHealth health, TimeProvider clock, ILogger<PageDue> log)
     : Worker("pages", signal, TimeSpan.FromSeconds(1), health, clock, log)
 {
     private const int MostPerRun = 250;
@@ -25,8 +25,8 @@ internal sealed class PageDue(
     private static readonly Duration LongestTest = Duration.FromMinutes(10);
 
     private static readonly string Claim = $"""
-        select {IncidentRows.ColumnsOf("i")}, {PageRows.Columns} from pages p join incidents i on i.number = p.incident_number
-        where p.due_at <= $1 order by p.due_at limit $2 for no key update of p, i skip locked
+        select {IncidentRows.ColumnsOf("i")}, p.person, p.status, p.bundled_in from pages p join incidents i on i.number = p.incident_number
+        where p.due_at <= $1 order by p.due_at limit $2 for no key update of i skip locked
         """;
 
     private Instant _lookAtTestsAt;
@@ -36,40 +36,46 @@ internal sealed class PageDue(
         var now = Clock.GetCurrentInstant();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var due = await ClaimAsync(connection, now, cancellationToken);
+        var batch = new IngestBatch(connection, configuration.Current, now);
+        var (incidents, due, bundles) = await ClaimAsync(batch, cancellationToken);
         var tests = await EndedTestsAsync(connection, now, cancellationToken);
         if (due.Count + tests.Count == 0) return false;
 
-        var batch = new IngestBatch(connection, configuration.Current, now);
-        var bundles = new Bundles(now);
-        await bundles.LoadAsync(connection, [.. due.Select(d => d.Bundle).OfType<long>().Distinct()], cancellationToken);
-        var (rings, after) = (new List<Ring>(), new List<PersonPage>(due.Count));
-        foreach (var (incident, page, bundle) in due)
+        var (rings, after) = (new List<Ring>(), new List<StoredPage>(due.Count));
+        foreach (var (page, bundle) in due)
         {
-            var (moved, begins) = incident is { State: IncidentState.Triggered, IsQuiet: false } ? page.Advance(now) : new PageMove(page with { Status = PageStatus.Stopped }, null);
-            after.Add(moved with { DueAt = moved.Status == PageStatus.Running ? moved.DueAt : null });
-            if (begins is not null)
+            var incident = incidents[page.Incident];
+            var (moved, at) = (IncidentEscalation.Advance(incident, page, now), bundle);
+            if (page.Status == PageStatus.Held && moved.After.Status == PageStatus.Running && bundle is { } id && bundles.Find(id) is not { ClosedAt: null })
             {
-                var before = page.Tried.LastOrDefault();
-                var failed = before is not null && page.Failed.Contains(before);
-                if (before is not null) incident.Record(failed ? EntryKind.ContactFailed : EntryKind.ContactTried, failed ? $"{page.Person} was not reached over {before}; trying {begins}." : $"{page.Person} has not acknowledged; trying {begins}.", Actor.Engine, now);
-                rings.Add(new Ring(incident, page.Person, begins, bundle));
+                moved = page.GoOn(now).BeginAnew(now).Advance(now);
+                at = bundles.Place(incident, page.Person);
             }
-            else if (moved.Status == PageStatus.InVain)
+
+            moved = bundles.Begun(moved, at);
+            after.Add(new StoredPage(moved.After, at));
+            if (moved.Begins is { } begins)
+            {
+                var before = moved.After.Tried.SkipLast(1).LastOrDefault();
+                incident.Record(before is not null && page.Failed.Contains(before) ? EntryKind.ContactFailed : EntryKind.ContactTried, before is null ? $"Trying {page.Person} over {begins}."
+                    : page.Failed.Contains(before) ? $"{page.Person} was not reached over {before}; trying {begins}." : $"{page.Person} has not acknowledged; trying {begins}.", Actor.Engine, now);
+                rings.Add(new Ring(incident, page.Person, begins, at));
+            }
+            else if (moved.After.Status == PageStatus.InVain && page.Status != PageStatus.InVain)
             {
                 incident.Record(EntryKind.ContactFailed, $"{page.Person} was not reached: {string.Join(", ", page.Tried)} did not take it.", Actor.Engine, now);
             }
         }
 
-        await GoOnAsync(batch, due.Select(d => d.Incident), [.. after.Where(p => p.Status == PageStatus.InVain)], cancellationToken);
+        await GoOnAsync(batch, incidents, [.. due.Zip(after).Where(d => d.Second.Page.Status == PageStatus.InVain && d.First.Page.Status != PageStatus.InVain).Select(d => d.Second.Page)], cancellationToken);
         PageRows.Update(batch.Writes, after);
-        await SettleAsync(batch, bundles, [.. due.Zip(after).Where(d => d.First.Bundle is not null && d.Second.Status != PageStatus.Running).Select(d => (d.First.Bundle!.Value, d.First.Page.Status == PageStatus.Running))], cancellationToken);
+        await SettleAsync(batch, bundles, [.. due.Zip(after)], cancellationToken);
         foreach (var test in tests) batch.NoticeChanges.Add(new NoticeChange(test, test.Settle(0, now), null));
         NoticeRows.Write(batch.Writes, tests);
 
-        var changed = due.Select(d => d.Incident).Distinct().Where(i => rings.Exists(r => r.Incident == i && r.Bundle is null)).Select(i => new StepCall(i, Occasion.Updated, [], []));
+        var changed = incidents.Values.Where(i => rings.Exists(r => r.Incident == i && r.Bundle is null)).Select(i => new StepCall(i, Occasion.Updated, [], []));
         PagePeople.Tell(batch, changed, rings, bundles);
-        IncidentRows.Write(batch.Writes, due.Select(d => d.Incident).Distinct());
+        IncidentRows.Write(batch.Writes, incidents.Values);
         await stages.RunAsync(batch, cancellationToken);
         await batch.Writes.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
@@ -77,27 +83,37 @@ internal sealed class PageDue(
         return due.Count > 0;
     }
 
-    private static async Task<List<(Incident Incident, PersonPage Page, long? Bundle)>> ClaimAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
+    /// <summary>
+    /// What is due, with everything it touches locked in the order that all take: incidents, without waiting, then messages, then pages. What changed until the locks were ours is read again.
+    /// </summary>
+    private async Task<(SortedDictionary<long, Incident> Incidents, List<StoredPage> Due, Bundles Bundles)> ClaimAsync(IngestBatch batch, CancellationToken cancellationToken)
     {
-        var (due, incidents) = (new List<(Incident, PersonPage, long?)>(), new Dictionary<long, Incident>());
-        await using var command = new NpgsqlCommand(Claim, connection);
-        command.Parameters.Add(Sql.P(now));
-        command.Parameters.Add(Sql.P(MostPerRun));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        var incidents = new SortedDictionary<long, Incident>();
+        var found = new List<(string Person, string Status, long Bundle)>();
+        await using (var command = new NpgsqlCommand(Claim, batch.Connection))
         {
-            // Several people are paged for one incident.
-            var incident = IncidentRows.Read(reader);
-            if (!incidents.TryAdd(incident.Number, incident)) incident = incidents[incident.Number];
-            var (page, bundle) = PageRows.Read(reader, IncidentRows.ColumnCount);
-            due.Add((incident, page, bundle));
+            command.Parameters.Add(Sql.P(batch.Now));
+            command.Parameters.Add(Sql.P(MostPerRun));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                // Several people are paged for one incident.
+                if (!incidents.ContainsKey(reader.GetInt64(0))) incidents.Add(reader.GetInt64(0), IncidentRows.Read(reader));
+                if (!reader.IsDBNull(IncidentRows.ColumnCount + 2)) found.Add((reader.GetString(IncidentRows.ColumnCount), reader.GetString(IncidentRows.ColumnCount + 1), reader.GetInt64(IncidentRows.ColumnCount + 2)));
+            }
         }
 
-        return due;
+        if (incidents.Count == 0) return (incidents, [], new Bundles(batch.Now));
+
+        // The message in which a held page waited may be over; then it may need another.
+        var bundles = await people.BundleAsync(batch, [.. found.Where(f => f.Status == PageStatus.Held).Select(f => f.Person)], [.. found.Select(f => f.Bundle).Distinct()], cancellationToken);
+        var due = await PageRows.LockAsync(batch.Connection, "p.incident_number = any($1) and p.due_at <= $2 and (p.bundled_in is null or p.bundled_in = any($3))", cancellationToken,
+            Sql.P(incidents.Keys.ToArray()), Sql.P(batch.Now), Sql.P(bundles.All.ToArray()));
+        return (incidents, due, bundles);
     }
 
     /// <summary>Nobody of a step can be reached: its time is not waited for.</summary>
-    private async Task GoOnAsync(IngestBatch batch, IEnumerable<Incident> incidents, IReadOnlyList<PersonPage> inVain, CancellationToken cancellationToken)
+    private async Task GoOnAsync(IngestBatch batch, SortedDictionary<long, Incident> incidents, IReadOnlyList<PersonPage> inVain, CancellationToken cancellationToken)
     {
         if (inVain.Count == 0) return;
         long[] numbers = [.. inVain.Select(p => p.Incident).Distinct()];
@@ -113,7 +129,7 @@ internal sealed class PageDue(
         var after = new List<(long, Escalation)>();
         foreach (var step in inVain.GroupBy(p => (p.Incident, p.Run, p.Round, p.Step)))
         {
-            var incident = incidents.First(i => i.Number == step.Key.Incident);
+            var incident = incidents[step.Key.Incident];
             var people = pages.Where(p => (p.Incident, p.Run, p.Round, p.Step) == step.Key).ToList();
             var isReached = people.Exists(p => p.Status != PageStatus.InVain && !step.Any(s => s.Person == p.Person));
             if (isReached || !known.TryGetValue(step.Key.Incident, out var escalation)) continue;
@@ -131,19 +147,23 @@ internal sealed class PageDue(
         if (after.Count > 0) batch.Wake.Add(escalations);
     }
 
-    /// <summary>Messages of which some incidents are over say how many still wait.</summary>
-    private static async Task SettleAsync(IngestBatch batch, Bundles bundles, IReadOnlyList<(long Bundle, bool WasRunning)> ended, CancellationToken cancellationToken)
+    /// <summary>Messages of which some incidents wait no more, or wait again, say how many still do.</summary>
+    private static async Task SettleAsync(IngestBatch batch, Bundles bundles, IReadOnlyList<(StoredPage Before, StoredPage After)> changed, CancellationToken cancellationToken)
     {
-        if (ended.Count == 0) return;
-        var ending = ended.Where(e => e.WasRunning).CountBy(e => e.Bundle).ToDictionary();
+        // What was stopped or held before was counted out then, but the message does not say so yet.
+        long[] touched = [.. changed.Where(c => c.Before.BundledIn is not null && (c.Before.Page.Status != PageStatus.Running || c.After.Page.Status != PageStatus.Running)).Select(c => c.Before.BundledIn!.Value).Distinct()];
+        if (touched.Length == 0) return;
+
+        // What this very transaction changes is not in the database yet.
+        var change = changed.SelectMany(c => new[] { (Bundle: c.Before.BundledIn, By: c.Before.Page.Status == PageStatus.Running ? -1 : 0), (Bundle: c.After.BundledIn, By: c.After.Page.Status == PageStatus.Running ? 1 : 0) })
+            .Where(c => c.Bundle is not null).GroupBy(c => c.Bundle!.Value).ToDictionary(g => g.Key, g => g.Sum(c => c.By));
         await using var command = new NpgsqlCommand("select n.id, (select count(*) from pages p where p.bundled_in = n.id and p.status = 'running') from unnest($1::bigint[]) n(id)", batch.Connection);
-        command.Parameters.Add(Sql.P(ended.Select(e => e.Bundle).Distinct().ToArray()));
+        command.Parameters.Add(Sql.P(touched));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            // What ends in this very transaction is counted as running yet.
             if (bundles.Find(reader.GetInt64(0)) is not { ClosedAt: null } notice) continue;
-            bundles.Changed(notice.Id, notice.Settle((int)reader.GetInt64(1) - ending.GetValueOrDefault(notice.Id), batch.Now));
+            bundles.Changed(notice.Id, notice.Settle((int)reader.GetInt64(1) + change[notice.Id], batch.Now));
         }
     }
 

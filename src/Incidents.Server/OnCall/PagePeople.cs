@@ -40,26 +40,19 @@ internal sealed class PagePeople(OnCallOverrides overrides, IdBlocks ids)
             : known[step] = WithoutPlaybooks(StepResolver.Resolve(step, severities[step], configuration.OnCall, replaced, configuration.Reach, now));
     }
 
-    /// <summary>Pages everybody these steps found, and hands the changes of the incidents on.</summary>
-    public async Task CallAsync(IngestBatch batch, IReadOnlyList<StepCall> calls, CancellationToken cancellationToken)
+    /// <summary>Pages everybody these steps found, and hands the changes of the incidents on. What was paged before goes on or stops first (<paramref name="moves"/>).</summary>
+    public async Task CallAsync(IngestBatch batch, IReadOnlyList<StepCall> calls, IReadOnlyCollection<(long Incident, PagesMove Move)> moves, CancellationToken cancellationToken)
     {
         var pages = (from call in calls from step in call.Fired from person in step.Found.People select (call.Incident, Page: PersonPage.Start(call.Incident.Number, step, person, batch.Now))).ToList();
-        var bundles = await BundleAsync(batch, [.. pages.Select(p => p.Page.Person)], cancellationToken);
-        var (rows, rings) = (new List<(PersonPage, long?)>(pages.Count), new List<Ring>(pages.Count));
+        var bundles = await BundleAsync(batch, [.. pages.Select(p => p.Page.Person)], [], cancellationToken);
+        await PageRows.MoveAsync(batch.Connection, batch.Writes, moves, batch.Now, cancellationToken);
+        var (rows, rings) = (new List<StoredPage>(pages.Count), new List<Ring>(pages.Count));
         foreach (var (incident, page) in pages)
         {
-            var bundle = bundles.Place(page.Person);
-            var (after, begins) = page.Advance(batch.Now);
-            rows.Add((after, bundle?.Id));
-            if (bundle is not null)
-            {
-                bundle.Tell([], 1);
-                var others = bundle.TotalAlerts - 1;
-                incident.Record(EntryKind.PageBundled, string.Create(CultureInfo.InvariantCulture,
-                    $"{page.Person} is told of it in one message{(others == 0 ? "" : $" with {others} other{(others == 1 ? "" : "s")}")}: {PageBundling.MostAlone} pages went to {page.Person} within {PageBundling.Within.TotalMinutes:0} minutes."), Actor.Engine, batch.Now);
-            }
-
-            if (begins is not null) rings.Add(new Ring(incident, page.Person, begins, bundle?.Id));
+            var bundle = bundles.Place(incident, page.Person);
+            var (after, begins) = bundles.Begun(page.Advance(batch.Now), bundle);
+            rows.Add(new StoredPage(after, bundle));
+            if (begins is not null) rings.Add(new Ring(incident, page.Person, begins, bundle));
         }
 
         PageRows.Insert(batch.Writes, rows);
@@ -73,7 +66,7 @@ internal sealed class PagePeople(OnCallOverrides overrides, IdBlocks ids)
         foreach (var (incident, occasion, fired, know) in calls)
         {
             ImmutableArray<string> named = [.. fired.SelectMany(f => f.Found.Receivers).Except(know, StringComparer.Ordinal), .. alone[incident].Distinct(StringComparer.Ordinal)];
-            incident.Tell(named);
+            incident.Tell(named, batch.Now);
             batch.IncidentChanges.Add(new IncidentChange(incident, occasion, incident.TraceParent) { Pages = named });
         }
 
@@ -84,12 +77,12 @@ internal sealed class PagePeople(OnCallOverrides overrides, IdBlocks ids)
         batch.NoticeChanges.AddRange(bundles.Changes);
     }
 
-    /// <summary>For each of these people how many pages rang by themselves lately, and the message in which others wait.</summary>
-    private async Task<Bundles> BundleAsync(IngestBatch batch, IReadOnlyCollection<string> people, CancellationToken cancellationToken)
+    /// <summary>For each of these people how many pages rang by themselves lately, and the message in which others wait; and these messages. All of them are locked, after the incidents and before the pages.</summary>
+    public async Task<Bundles> BundleAsync(IngestBatch batch, IReadOnlyCollection<string> people, IReadOnlyCollection<long> notices, CancellationToken cancellationToken)
     {
         var bundles = new Bundles(batch.Now);
-        if (people.Count == 0) return bundles;
-        var newest = new List<long>();
+        var wanted = notices.ToHashSet();
+        if (people.Count + wanted.Count == 0) return bundles;
         await using (var command = new NpgsqlCommand("select person, count(*) filter (where bundled_in is null), max(bundled_in) from pages where person = any($1) and started_at > $2 group by person", batch.Connection))
         {
             command.Parameters.Add(Sql.P(people.Distinct(StringComparer.Ordinal).ToArray()));
@@ -98,11 +91,11 @@ internal sealed class PagePeople(OnCallOverrides overrides, IdBlocks ids)
             while (await reader.ReadAsync(cancellationToken))
             {
                 bundles.Rang(reader.GetString(0), (int)reader.GetInt64(1), reader.IsDBNull(2) ? null : reader.GetInt64(2));
-                if (!reader.IsDBNull(2)) newest.Add(reader.GetInt64(2));
+                if (!reader.IsDBNull(2)) wanted.Add(reader.GetInt64(2));
             }
         }
 
-        await bundles.LoadAsync(batch.Connection, [.. newest], cancellationToken);
+        await bundles.LoadAsync(batch.Connection, [.. wanted], cancellationToken);
         bundles.Ids = await ids.TakeAsync(batch.Connection, bundles.WouldNeed(people), cancellationToken);
         return bundles;
     }
@@ -122,6 +115,7 @@ internal sealed class Bundles(Instant now)
     private readonly Dictionary<string, Notice> _fresh = new(StringComparer.Ordinal);
     private readonly HashSet<long> _changed = [];
     private readonly Dictionary<long, string> _occasions = [];
+    private readonly Dictionary<long, HashSet<string>> _failed = [];
 
     public IdRun? Ids { get; set; }
 
@@ -138,18 +132,36 @@ internal sealed class Bundles(Instant now)
     public async Task LoadAsync(NpgsqlConnection connection, long[] notices, CancellationToken cancellationToken)
     {
         if (notices.Length == 0) return;
-        await using var command = new NpgsqlCommand($"select {NoticeRows.Columns} from notices where id = any($1) order by id for no key update", connection);
-        command.Parameters.Add(Sql.P(notices));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add($"select {NoticeRows.Columns} from notices where id = any($1) order by id for no key update", Sql.P(notices));
+        batch.Add("select p.bundled_in, array_agg(distinct f.channel) from pages p cross join unnest(p.failed) f(channel) where p.bundled_in = any($1) group by p.bundled_in", Sql.P(notices));
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
             var notice = NoticeRows.Read(reader);
             _notices[notice.Id] = notice;
         }
+
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) _failed[reader.GetInt64(0)] = [.. reader.GetFieldValue<string[]>(1)];
     }
 
-    /// <summary>The message in which the person's next page waits; null when it rings.</summary>
-    public Notice? Place(string person)
+    /// <summary>The message in which the person's page of this incident waits, which the incident says; null when it rings.</summary>
+    public long? Place(Incident incident, string person)
+    {
+        if (NoticeFor(person) is not { } bundle) return null;
+        bundle.Tell([], 1);
+        var others = bundle.TotalAlerts - 1;
+        incident.Record(EntryKind.PageBundled, string.Create(CultureInfo.InvariantCulture,
+            $"{person} is told of it in one message{(others == 0 ? "" : $" with {others} other{(others == 1 ? "" : "s")}")}: {PageBundling.MostAlone} pages went to {person} within {PageBundling.Within.TotalMinutes:0} minutes."), Actor.Engine, now);
+        return bundle.Id;
+    }
+
+    /// <summary>A channel that did not take the message will not take it for one incident more: what comes next in that page is due at once.</summary>
+    public PageMove Begun(PageMove move, long? bundle) =>
+        move.Begins is { } channel && bundle is { } id && _failed.TryGetValue(id, out var failed) && failed.Contains(channel) ? move with { After = move.After.Fail(channel, now) } : move;
+
+    private Notice? NoticeFor(string person)
     {
         var (alone, newest) = _people.GetValueOrDefault(person);
         if (!PageBundling.IsBundled(alone))
@@ -169,6 +181,9 @@ internal sealed class Bundles(Instant now)
         _occasions[fresh] = Occasion.Opened;
         return Changed(fresh);
     }
+
+    /// <summary>Those that are locked.</summary>
+    public IEnumerable<long> All => _notices.Keys;
 
     public Notice? Find(long id) => _notices.GetValueOrDefault(id);
 

@@ -32,7 +32,8 @@ internal sealed class RequestSwapValidator : AbstractValidator<RequestSwap>
         RuleFor(c => c.Until).Must((c, until) => until > c.From).WithMessage("It must end after it begins.").Must(until => until > clock.GetCurrentInstant()).WithMessage("It would be over already.")
             .Must((c, until) => until - c.From <= CreateOverrideValidator.Longest).WithMessage("At most 366 days.");
         RuleFor(c => c.ReturnUntil).Must((c, until) => until is null == c.ReturnFrom is null).WithMessage("return_from and return_until go together.")
-            .Must((c, until) => until is null || c.ReturnFrom is null || (until > c.ReturnFrom && until - c.ReturnFrom <= CreateOverrideValidator.Longest)).WithMessage("It must end after it begins, within 366 days.");
+            .Must((c, until) => until is null || c.ReturnFrom is null || (until > c.ReturnFrom && until - c.ReturnFrom <= CreateOverrideValidator.Longest)).WithMessage("It must end after it begins, within 366 days.")
+            .Must(until => until is null || until > clock.GetCurrentInstant()).WithMessage("It would be over already.");
         RuleFor(c => c.Reason).MaximumLength(500);
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration;
 using Incidents.Server.Response;
@@ -13,7 +14,7 @@ using Npgsql;
 namespace Incidents.Server.OnCall;
 
 /// <summary>
-/// Checks coverage when the configuration, an override, a swap or a calendar changed, and daily, on one replica. A hole ahead opens an incident about the engine; one that is open now opens a critical one.
+/// Checks coverage when the configuration, what can be sent by, an override, a swap or a calendar changed, and daily, on one replica. A hole ahead opens an incident about the engine; one that is open now opens a critical one.
 /// Both are resolved when it is closed. The result is a row, so the page shows it without calculating.
 /// </summary>
 internal sealed partial class WatchCoverage(
@@ -35,7 +36,7 @@ internal sealed partial class WatchCoverage(
         var (examined, checkedAt, holes) = await ReadAsync(connection, cancellationToken);
 
         // Nobody uses policies, and nobody ever did: nothing to look at.
-        if (examined is null && CoverageQuestions.Of(current.Routing.Describe()).Count == 0) return false;
+        if (examined is null && CoverageQuestions.Of(current.Routing.Describe(), current.Reach).Count == 0) return false;
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using (var take = new NpgsqlCommand("select pg_try_advisory_xact_lock($1)", connection, transaction))
@@ -83,11 +84,15 @@ internal sealed partial class WatchCoverage(
     {
         await using var command = new NpgsqlCommand("""
             select concat_ws(' ',
-              (select max(greatest(created_at, cancelled_at)) from on_call_overrides), (select max(taken_at) from shift_swaps),
-              (select md5(string_agg(concat(schedule, source, content), ',' order by schedule)) from calendar_feeds))
+              (select concat(count(*), ' ', count(cancelled_at), ' ', max(greatest(created_at, cancelled_at))) from on_call_overrides), (select concat(count(taken_at), ' ', max(taken_at)) from shift_swaps),
+              (select md5(string_agg(concat(schedule, source, content), ',' order by schedule, source)) from calendar_feeds),
+              (select md5(string_agg(receiver, ',' order by receiver)) from receiver_states where is_parked))
             """, connection);
-        return $"{current.Version} {await command.ExecuteScalarAsync(cancellationToken)}";
+        return $"{current.Version} {ImportedCalendars.HashOf(Words(current.Reach))[..12]} {await command.ExecuteScalarAsync(cancellationToken)}";
     }
+
+    /// <summary>The same file reaches others on a machine that lacks a token.</summary>
+    private static string Words(Reach reach) => string.Join(';', new[] { reach.Channels, reach.Receivers, reach.PagingReceivers }.Select(names => string.Join(',', names.Order(StringComparer.Ordinal))));
 
     private async Task SayAsync(ImmutableArray<HoleShown> holes, bool isNew, Instant now, CancellationToken cancellationToken)
     {
@@ -100,7 +105,7 @@ internal sealed partial class WatchCoverage(
         else await incidents.ClearAsync(Now, "Somebody is reached again.", cancellationToken);
         if (!isNew) return;
         if (holes.Length > 0) await incidents.RaiseAsync(Ahead, "On call: coverage has a hole", Severity.Warning, Said(holes), cancellationToken);
-        else await incidents.ClearAsync(Ahead, "Somebody is reached whenever an incident begins in the next 90 days.", cancellationToken);
+        else await incidents.ClearAsync(Ahead, "Somebody is reached whenever an incident that has an escalation policy, or is critical, begins in the next 90 days.", cancellationToken);
     }
 
     private static string Said(IReadOnlyCollection<HoleShown> holes)

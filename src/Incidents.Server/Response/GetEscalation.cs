@@ -15,7 +15,7 @@ internal sealed record EscalationShown
     /// <summary>The part of the policy that was taken, by severity and support hours.</summary>
     public required string Variant { get; init; }
 
-    /// <summary><c>running</c>, <c>acknowledged</c>, <c>snoozed</c>, <c>ended</c> (every step has fired and nobody has acknowledged) or <c>stopped</c>.</summary>
+    /// <summary><c>running</c>, <c>acknowledged</c>, <c>snoozed</c>, <c>held</c> (something hides the incident or speaks for it, which the reason says), <c>ended</c> (every step has fired and nobody has acknowledged) or <c>stopped</c>.</summary>
     public required string State { get; init; }
 
     /// <summary>Why it does not run, in words.</summary>

@@ -11,7 +11,7 @@ namespace Incidents.Server.Response;
 /// </summary>
 internal static class IncidentRows
 {
-    public const string Columns = "number, group_key, group_id, title, severity, state, since, opened_at, acknowledged_by, acknowledged_at, assigned_to, snoozed_until, resolved_by, resolved_at, resolved_by_alerts, verify_resolve_at, closed_at, merged_into, firing_alerts, total_alerts, reopened, receivers, escalation_policy, playbooks, manual_review_required, about_engine, revision, updated_at, trace_parent, quiet_rule, quiet_by, quiet_since, flaps, flapping_since, settle_flapping_at, storm_number, team";
+    public const string Columns = "number, group_key, group_id, title, severity, state, since, opened_at, acknowledged_by, acknowledged_at, assigned_to, snoozed_until, resolved_by, resolved_at, resolved_by_alerts, verify_resolve_at, closed_at, merged_into, firing_alerts, total_alerts, reopened, receivers, escalation_policy, playbooks, manual_review_required, about_engine, revision, updated_at, trace_parent, quiet_rule, quiet_by, quiet_since, flaps, flapping_since, settle_flapping_at, storm_number, team, loud_despite";
 
     public static readonly int ColumnCount = Columns.Count(c => c == ',') + 1;
 
@@ -59,6 +59,7 @@ internal static class IncidentRows
             SettleFlappingAt = Time(34),
             StormNumber = reader.IsDBNull(35) ? null : reader.GetInt64(35),
             Team = Text(36),
+            LoudDespite = Text(37),
         };
         return Incident.Restore(values);
 
@@ -69,28 +70,28 @@ internal static class IncidentRows
     /// <summary>Writes what changed: new rows are inserted, known ones replaced (their locks are held), entries appended.</summary>
     public static void Write(NpgsqlBatch batch, IEnumerable<Incident> incidents)
     {
-        var changed = incidents.Select(i => (Incident: i, Entries: i.TakeEntries())).Where(c => c.Entries.Count > 0).ToList();
+        var changed = incidents.Where(i => i.TakeChanged()).Select(i => (Incident: i, Entries: i.TakeEntries())).ToList();
         if (changed.Count == 0) return;
 
         var rows = changed.ConvertAll(c => c.Incident);
         batch.Add($"""
             insert into incidents ({Columns})
-            select n, gk, gi, ti, se, st, si, oa, ab, aa, at, su, rb, ra, rba, vr, ca, mi, fa, ta, re, string_to_array(rc, E'\x1f'), ep, string_to_array(pb, E'\x1f'), mr, ae, rv, ua, tp, qr, qb, qs, fl, fs, sf, sn, tm
+            select n, gk, gi, ti, se, st, si, oa, ab, aa, at, su, rb, ra, rba, vr, ca, mi, fa, ta, re, string_to_array(rc, E'\x1f'), ep, string_to_array(pb, E'\x1f'), mr, ae, rv, ua, tp, qr, qb, qs, fl, fs, sf, sn, tm, ld
             from unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::text[], $14::timestamptz[], $15::bool[],
-              $16::timestamptz[], $17::timestamptz[], $18::bigint[], $19::int[], $20::int[], $21::int[], $22::text[], $23::text[], $24::text[], $25::bool[], $26::bool[], $27::bigint[], $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::timestamptz[], $33::text[], $34::timestamptz[], $35::timestamptz[], $36::bigint[], $37::text[])
-              r(n, gk, gi, ti, se, st, si, oa, ab, aa, at, su, rb, ra, rba, vr, ca, mi, fa, ta, re, rc, ep, pb, mr, ae, rv, ua, tp, qr, qb, qs, fl, fs, sf, sn, tm)
+              $16::timestamptz[], $17::timestamptz[], $18::bigint[], $19::int[], $20::int[], $21::int[], $22::text[], $23::text[], $24::text[], $25::bool[], $26::bool[], $27::bigint[], $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::timestamptz[], $33::text[], $34::timestamptz[], $35::timestamptz[], $36::bigint[], $37::text[], $38::text[])
+              r(n, gk, gi, ti, se, st, si, oa, ab, aa, at, su, rb, ra, rba, vr, ca, mi, fa, ta, re, rc, ep, pb, mr, ae, rv, ua, tp, qr, qb, qs, fl, fs, sf, sn, tm, ld)
             on conflict (number) do update set severity = excluded.severity, state = excluded.state, since = excluded.since, acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at,
               assigned_to = excluded.assigned_to, snoozed_until = excluded.snoozed_until, resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at, resolved_by_alerts = excluded.resolved_by_alerts,
               verify_resolve_at = excluded.verify_resolve_at, closed_at = excluded.closed_at, merged_into = excluded.merged_into, firing_alerts = excluded.firing_alerts, total_alerts = excluded.total_alerts, reopened = excluded.reopened,
               receivers = excluded.receivers, escalation_policy = excluded.escalation_policy, playbooks = excluded.playbooks, manual_review_required = excluded.manual_review_required, revision = excluded.revision, updated_at = excluded.updated_at,
-              quiet_rule = excluded.quiet_rule, quiet_by = excluded.quiet_by, quiet_since = excluded.quiet_since, flaps = excluded.flaps, flapping_since = excluded.flapping_since, settle_flapping_at = excluded.settle_flapping_at, storm_number = excluded.storm_number
+              quiet_rule = excluded.quiet_rule, quiet_by = excluded.quiet_by, quiet_since = excluded.quiet_since, flaps = excluded.flaps, flapping_since = excluded.flapping_since, settle_flapping_at = excluded.settle_flapping_at, storm_number = excluded.storm_number, loud_despite = excluded.loud_despite
             """,
             Sql.Column(rows, i => i.Number), Sql.Column(rows, i => i.GroupKey), Sql.Column(rows, i => i.GroupId), Sql.Column(rows, i => i.Title), Sql.Column(rows, i => i.Severity), Sql.Column(rows, i => i.State),
             Sql.Column(rows, i => i.Since), Sql.Column(rows, i => i.OpenedAt), Sql.Column(rows, i => i.AcknowledgedBy), Sql.Column(rows, i => i.AcknowledgedAt), Sql.Column(rows, i => i.AssignedTo), Sql.Column(rows, i => i.SnoozedUntil),
             Sql.Column(rows, i => i.ResolvedBy), Sql.Column(rows, i => i.ResolvedAt), Sql.Column(rows, i => i.ResolvedByAlerts), Sql.Column(rows, i => i.VerifyResolveAt), Sql.Column(rows, i => i.ClosedAt), Sql.Column(rows, i => i.MergedInto),
             Sql.Column(rows, i => i.FiringAlerts), Sql.Column(rows, i => i.TotalAlerts), Sql.Column(rows, i => i.Reopened), Sql.Column(rows, i => Sql.Pack(i.Receivers)), Sql.Column(rows, i => i.EscalationPolicy),
             Sql.Column(rows, i => Sql.Pack(i.Playbooks)), Sql.Column(rows, i => i.ManualReviewRequired), Sql.Column(rows, i => i.AboutEngine), Sql.Column(rows, i => i.Revision), Sql.Column(rows, i => i.UpdatedAt), Sql.Column(rows, i => i.TraceParent),
-            Sql.Column(rows, i => i.QuietRule), Sql.Column(rows, i => i.QuietBy), Sql.Column(rows, i => i.QuietSince), Sql.Column(rows, i => i.Flaps), Sql.Column(rows, i => i.FlappingSince), Sql.Column(rows, i => i.SettleFlappingAt), Sql.Column(rows, i => i.StormNumber), Sql.Column(rows, i => i.Team));
+            Sql.Column(rows, i => i.QuietRule), Sql.Column(rows, i => i.QuietBy), Sql.Column(rows, i => i.QuietSince), Sql.Column(rows, i => i.Flaps), Sql.Column(rows, i => i.FlappingSince), Sql.Column(rows, i => i.SettleFlappingAt), Sql.Column(rows, i => i.StormNumber), Sql.Column(rows, i => i.Team), Sql.Column(rows, i => i.LoudDespite));
 
         AppendEntries(batch, changed.SelectMany(c => c.Entries));
     }

@@ -46,6 +46,8 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Mirro
             select number from (
               select number from incidents where quiet_rule is not null
               union
+              select number from incidents where loud_despite is not null
+              union
               select number from incidents i where cardinality($2) > 0 and (state in ('triggered', 'acknowledged') or verify_resolve_at is not null)
                 and exists (select 1 from alerts a where a.incident_number = i.number and a.status = 'firing' and a.outcome in ('opened', 'attached') and a.labels @> any ($2::jsonb[]))) i
             where number > $1
@@ -80,8 +82,8 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Mirro
             if (isAsked || !IsNews(incident, by, current, now) || (by is not null && IsConfigured(by.Rule) && released.Contains((incident.Number, by.Rule)))) continue;
             var was = incident.QuietRule;
             var occasion = by is not null ? incident.Quiet(by, now) : incident.EndQuiet(now);
-            if (occasion is null) continue;
             changed.Add(incident);
+            if (occasion is null) continue;
             batch.IncidentChanges.Add(new IncidentChange(incident, occasion, incident.TraceParent));
             if (was is not null) batch.Writes.Add("update mutings set ended_at = $2, how = $3 where incident_number = $1 and ended_at is null", Sql.P(incident.Number), Sql.P(now), Sql.P(by is not null ? "other_rule" : "released"));
             if (by is not null) batch.Writes.Add("insert into mutings (rule, incident_number, would_page, began_at) values ($1, $2, true, $3)", Sql.P(incident.QuietRule!), Sql.P(incident.Number), Sql.P(now));
@@ -105,7 +107,7 @@ internal sealed class QuietIncidents(ActiveSilences silences, Muter muter, Mirro
     }
 
     private bool IsNews(Incident incident, Muting? by, EngineConfiguration current, Instant now) =>
-        by is null ? incident.IsQuiet && MayRelease(incident.QuietRule, current, now) : incident.QuietRule != by.Rule || incident.QuietBy != by.Reason;
+        incident.IsNews(by) && (by is not null || MayRelease(incident.QuietRule ?? incident.LoudDespite, current, now));
 
     private static bool IsConfigured(string rule) => Muting.KindOf(rule) is Muting.Inhibition or Muting.Dependency;
 

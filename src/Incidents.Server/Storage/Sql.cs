@@ -10,6 +10,8 @@ internal static class Sql
     /// <summary>A parameter that may be null; the type is given by <typeparamref name="T"/>.</summary>
     public static NpgsqlParameter Nullable<T>(T? value) where T : struct => value is { } given ? new NpgsqlParameter<T> { TypedValue = given } : new NpgsqlParameter { Value = DBNull.Value };
 
+    public static NpgsqlParameter Text(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text };
+
     public static NpgsqlParameter<TColumn[]> Column<TRow, TColumn>(IReadOnlyList<TRow> rows, Func<TRow, TColumn> value)
     {
         var column = new TColumn[rows.Count];

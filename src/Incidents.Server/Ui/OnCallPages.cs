@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using FluentValidation;
 using Incidents.Domain.OnCall;
+using Incidents.Server.Configuration;
 using Incidents.Server.OnCall;
 using Incidents.Server.Ui.Components;
 using Incidents.Server.Web;
@@ -22,16 +23,16 @@ internal static class OnCallPages
     public static void MapOnCallPages(this WebApplication app)
     {
         var page = app.MapGroup("/on-call").ExcludeFromDescription();
-        page.MapGet("", (HttpContext http, DutyBooks books, NpgsqlDataSource database, TimeProvider clock, CancellationToken stop) => ShowAsync(http, books, database, clock, 200, null, null, stop)).RequireAuthorization(Scopes.Read);
+        page.MapGet("", (HttpContext http, DutyBooks books, IActiveConfiguration configuration, NpgsqlDataSource database, TimeProvider clock, CancellationToken stop) => ShowAsync(http, books, configuration, database, clock, 200, null, null, stop)).RequireAuthorization(Scopes.Read);
         page.MapGet("/overrides", () => SignIn.SeeOther("/on-call")).RequireAuthorization(Scopes.Read);
         page.MapPost("/overrides", TakeAsync).RequireFormToken().RequireAuthorization(Scopes.Respond);
     }
 
-    private static async Task<IResult> TakeAsync(HttpContext http, DutyBooks books, NpgsqlDataSource database, ISender sender, TimeProvider clock, CancellationToken cancellationToken)
+    private static async Task<IResult> TakeAsync(HttpContext http, DutyBooks books, IActiveConfiguration configuration, NpgsqlDataSource database, ISender sender, TimeProvider clock, CancellationToken cancellationToken)
     {
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var typed = new OverrideTyped(form["schedule"].ToString(), form["person"].ToString(), form["from"].ToString(), form["until"].ToString(), form["replaces"].ToString(), form["reason"].ToString());
-        Task<IResult> Refused(int status, string problem) => ShowAsync(http, books, database, clock, status, problem, typed, cancellationToken);
+        Task<IResult> Refused(int status, string problem) => ShowAsync(http, books, configuration, database, clock, status, problem, typed, cancellationToken);
 
         var now = clock.GetCurrentInstant();
         var roster = (await books.ReadAsync(now, now, cancellationToken)).Roster;
@@ -62,7 +63,7 @@ internal static class OnCallPages
         return parsed.Success;
     }
 
-    private static async Task<IResult> ShowAsync(HttpContext http, DutyBooks books, NpgsqlDataSource database, TimeProvider clock, int status, string? problem, OverrideTyped? typed, CancellationToken cancellationToken)
+    private static async Task<IResult> ShowAsync(HttpContext http, DutyBooks books, IActiveConfiguration configuration, NpgsqlDataSource database, TimeProvider clock, int status, string? problem, OverrideTyped? typed, CancellationToken cancellationToken)
     {
         var now = clock.GetCurrentInstant();
         var book = await books.ReadAsync(now, now + WhoIsOnCall.LookAhead, cancellationToken);
@@ -76,6 +77,7 @@ internal static class OnCallPages
             People = [.. book.Roster.People.Values.OrderBy(p => p.Name, StringComparer.OrdinalIgnoreCase).Select(p => (p.Key, p.Name))],
             CheckedAt = checkedAt is { } at ? Time(at, DateTimeZone.Utc).Text + " UTC" : null,
             Holes = [.. holes.Where(h => h.Until > now).Take(20).Select(h => new OnCallHole(Time(h.From, DateTimeZone.Utc), Time(h.Until, DateTimeZone.Utc), $"{h.Severity} on route {h.Route}", h.Detail))],
+            WithoutPolicy = [.. CoverageQuestions.WithoutPolicy(configuration.Current.Routing.Describe()).GroupBy(q => q.Route).Select(q => $"{string.Join(" and ", q.Select(r => r.Severity))} on route {q.Key}")],
             Problem = problem,
             Typed = typed ?? new OverrideTyped("", "", "", "", "", ""),
         };

@@ -13,6 +13,9 @@ public sealed record OnCallView
 
     public required IReadOnlyList<OnCallHole> Holes { get; init; }
 
+    /// <summary>Routes of which incidents of some severities have no policy: "warning on route default".</summary>
+    public IReadOnlyList<string> WithoutPolicy { get; init; } = [];
+
     /// <summary>Why a form was refused.</summary>
     public string? Problem { get; init; }
 

@@ -53,8 +53,8 @@ public sealed record DeliveryLine(string Id, string Receiver, string Occasion, s
 
 public sealed record AttemptLine(Instant At, string Result, string Detail);
 
-/// <summary>What comes next by itself while nobody acknowledges, and when.</summary>
-public sealed record NextLine(string What, Instant At);
+/// <summary>What comes next by itself while nobody acknowledges, and when; without a time: why nothing does.</summary>
+public sealed record NextLine(string What, Instant? At);
 
 /// <summary>Everything the page of one incident shows.</summary>
 public sealed record IncidentView(
@@ -91,6 +91,7 @@ internal sealed class PageData(ISender sender, NpgsqlDataSource database, TimePr
     {
         { State: "running", Upcoming: [var next, ..] } => new NextLine(next.Whom == "nobody" ? "Escalates, and finds nobody," : $"Escalates to {next.Whom}", next.At),
         { EndsAt: { } end } => new NextLine("The escalation policy ends, and everybody is told,", end),
+        { State: "held", Reason: { } reason } => new NextLine($"Nobody is called just now: {reason}", null),
         { ResumesAt: { } resume } => new NextLine("Unless it is resolved, the escalation goes on", resume),
         _ => null,
     };

@@ -60,6 +60,31 @@ public sealed class PersonPageTests
         Assert.That(page.Fail("sms", At(10)), Is.SameAs(page));
     }
 
+    [Test]
+    public void What_is_held_goes_on_with_what_was_left()
+    {
+        var held = Three().Advance(Start).After.Hold(At(1));
+        Assert.That((held.Status, held.DueAt, held.Advance(At(30)).Begins), Is.EqualTo((PageStatus.Held, (Instant?)null, (string?)null)));
+
+        var page = held.GoOn(At(30));
+        Assert.That((page.Status, page.DueAt, page.Advance(At(32)).Begins), Is.EqualTo((PageStatus.Running, (Instant?)At(32), "email")));
+        Assert.That(page.GoOn(At(40)), Is.SameAs(page), "it goes on once");
+
+        var last = Three().Advance(Start).After.Advance(At(3)).After.Advance(At(8)).After.Hold(At(9)).GoOn(At(20));
+        Assert.That((last.Status, last.DueAt), Is.EqualTo((PageStatus.Running, (Instant?)null)), "nothing was left to try");
+    }
+
+    [Test]
+    public void What_fails_while_it_is_held_gives_way_as_soon_as_it_goes_on() =>
+        Assert.That(Three().Advance(Start).After.Hold(At(1)).Fail("slack", At(1)).GoOn(At(30)).DueAt, Is.EqualTo(At(30)));
+
+    [Test]
+    public void What_is_stopped_stays_so()
+    {
+        var page = Three().Advance(Start).After.Hold(At(1)).Stop();
+        Assert.That((page.Status, page.GoOn(At(2)), page.Hold(At(2)), page.Fail("slack", At(2))), Is.EqualTo((PageStatus.Stopped, page, page, page)));
+    }
+
     [TestCase("@ana/slack", "ana", "slack")]
     [TestCase("@a.b/email", "a.b", "email")]
     public void A_person_on_a_channel_is_a_receiver(string name, string who, string how)

@@ -55,5 +55,6 @@ public sealed class ShiftSwapTests
         Assert.That((Swap with { OfferedTo = "cy" }).Take("bo", Asked), Is.EqualTo(new SwapOutcome.Impossible("It was offered to cy.")));
         Assert.That(((SwapOutcome.Changed)Swap.Withdraw(Asked)).Swap.Take("bo", Asked), Is.EqualTo(new SwapOutcome.Impossible("It was withdrawn.")));
         Assert.That((Swap with { InReturn = Swap.Gives }).Take("bo", Asked), Is.TypeOf<SwapOutcome.Impossible>());
+        Assert.That((Swap with { InReturn = On.Between("2026-02-27T08:00:00Z", "2026-02-28T12:00:00Z") }).Take("bo", Asked), Is.EqualTo(new SwapOutcome.Impossible("What is offered in return is over.")));
     }
 }

@@ -191,7 +191,7 @@ internal sealed class IncidentTests
     [Test]
     public void The_weightiest_occasion_names_the_message()
     {
-        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.NobodyCame, Occasion.Escalated, Occasion.Paged, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.QuietEnded, Occasion.AckTimedOut, Occasion.Resolved, Occasion.Unacknowledged, Occasion.NextStep, Occasion.Acknowledged, Occasion.Flapping, Occasion.Quieted, Occasion.Updated];
+        string[] all = [Occasion.Opened, Occasion.Reopened, Occasion.NobodyCame, Occasion.Escalated, Occasion.Paged, Occasion.SeverityRaised, Occasion.SnoozeEnded, Occasion.QuietEnded, Occasion.AckTimedOut, Occasion.Resolved, Occasion.Unacknowledged, Occasion.NextStep, Occasion.Merged, Occasion.Acknowledged, Occasion.Flapping, Occasion.Quieted, Occasion.Updated];
         Assert.That(all.Select(Occasion.Weight), Is.EqualTo(Enumerable.Range(0, all.Length)));
         Assert.That(Occasion.Weightier(Occasion.Updated, Occasion.SeverityRaised), Is.EqualTo(Occasion.SeverityRaised));
     }

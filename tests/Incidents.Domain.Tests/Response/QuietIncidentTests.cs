@@ -88,6 +88,36 @@ internal sealed class QuietIncidentTests
     });
 
     [Test]
+    public void What_a_person_breaks_through_hides_it_no_more_until_it_is_over_or_something_else_does()
+    {
+        var incident = Open();
+        incident.Quiet(Silence, Start);
+        incident.CallNext(Ana, null, At(1));
+        Assert.That((incident.IsQuiet, incident.IsNews(Silence), incident.Quiet(Silence, At(2))), Is.EqualTo((false, false, (string?)null)));
+
+        incident.TakeChanged();
+        Assert.That((incident.IsNews(null), incident.EndQuiet(At(3)), incident.TakeChanged()), Is.EqualTo((true, (string?)null, true)), "it is over: nobody need hear of that, but it is stored");
+        Assert.That((incident.IsNews(null), incident.Quiet(Silence, At(4))), Is.EqualTo((false, Occasion.Quieted)), "the next time it hides as ever");
+
+        incident.Escalate(Ana, null, Firing("worse", Severity.Critical).Decision, At(5));
+        Assert.That(incident.Quiet(new Muting("silence/2", "silence 2", null), At(6)), Is.EqualTo(Occasion.Quieted), "another hides it");
+        incident.CallNext(Ana, null, At(7));
+        incident.Resolve(Ana, null, Duration.FromMinutes(5), At(8));
+        Assert.That((incident.LoudDespite, incident.Quiet(new Muting("silence/2", "silence 2", null), At(9))), Is.EqualTo(((string?)null, Occasion.Quieted)), "with the end it is forgotten");
+    }
+
+    [Test]
+    public void Whoever_is_told_from_now_on_is_a_change_of_it()
+    {
+        var incident = Open();
+        incident.TakeChanged();
+        incident.Tell(["@ana/slack"], At(1));
+        Assert.That((incident.TakeChanged(), incident.TakeChanged()), Is.EqualTo((true, false)));
+        incident.Tell(["@ana/slack"], At(2));
+        Assert.That(incident.TakeChanged(), Is.False);
+    }
+
+    [Test]
     public void A_storm_speaks_for_it_until_a_person_or_a_worse_alert_does()
     {
         var incident = Open();

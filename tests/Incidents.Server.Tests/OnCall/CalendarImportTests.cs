@@ -75,6 +75,23 @@ public sealed class CalendarImportTests
         Assert.That(problem, Does.Contain(why));
     }
 
+    [TestCase("RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")]
+    [TestCase("RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30")]
+    [TestCase("EXDATE;TZID=Mars/Base:20260303T080000", "RRULE:FREQ=DAILY")]
+    public void What_reads_well_and_cannot_be_expanded_is_said_and_never_thrown(params string[] lines)
+    {
+        var calendar = CalendarImport.Parse($"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{Event(["DTSTART:20260302T080000Z", "SUMMARY:ana", .. lines])}END:VCALENDAR\r\n", out var problem);
+        if (calendar is null)
+        {
+            Assert.That(problem, Is.Not.Empty);
+            return;
+        }
+
+        Assert.That(calendar.WhyNotExpanded(Utc("2026-03-02T00:00:00Z")), Does.StartWith("cannot be expanded: "));
+        var shifts = calendar.Shifts(Primary, Roster, Utc("2026-03-02T00:00:00Z"), Utc("2026-03-12T00:00:00Z"));
+        Assert.That((shifts.Shifts, shifts.Problem), Is.EqualTo((ImmutableArray<Override>.Empty, calendar.WhyNotExpanded(Utc("2026-03-02T00:00:00Z")))));
+    }
+
     [Test]
     public void A_calendar_of_ours_can_be_read_again()
     {
@@ -82,15 +99,15 @@ public sealed class CalendarImportTests
         var (from, until) = (Utc("2026-03-02T08:00:00Z"), Utc("2026-03-05T08:00:00Z"));
         var calendar = CalendarImport.Parse(ShiftCalendar.OfSchedule(schedule, [], Roster, from, until, from), out _)!;
 
-        Assert.That(calendar.Shifts(Primary, Roster, from, until, out _).Select(s => s.People.Single()), Is.EqualTo(new[] { "ana", "bo", "ana" }));
+        Assert.That(calendar.Shifts(Primary, Roster, from, until).Shifts.Select(s => s.People.Single()), Is.EqualTo(new[] { "ana", "bo", "ana" }));
     }
 
     private static (string[] Lines, ImmutableArray<string> Unknown) Shifts(string from, string until, params string[] events)
     {
         var calendar = CalendarImport.Parse($"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{string.Concat(events)}END:VCALENDAR\r\n", out var problem);
         Assert.That(calendar, Is.Not.Null, problem);
-        var shifts = calendar!.Shifts(Primary, Roster, Utc(from), Utc(until), out var unknown);
-        return ([.. shifts.Select(s => $"{s.From.ToString("MM-dd'T'HH:mm", null)}-{s.Until.ToString("MM-dd'T'HH:mm", null)} {string.Join('+', s.People)}")], unknown);
+        var shifts = calendar!.Shifts(Primary, Roster, Utc(from), Utc(until));
+        return ([.. shifts.Shifts.Select(s => $"{s.From.ToString("MM-dd'T'HH:mm", null)}-{s.Until.ToString("MM-dd'T'HH:mm", null)} {string.Join('+', s.People)}")], shifts.Unknown);
     }
 
     private static string Event(params string[] lines)

@@ -58,6 +58,7 @@ public sealed class OnCallApiTests
         }
 
         Assert.That(await Refused(new { until = "2026-03-03T00:00:00Z", people = Array.Empty<string>() }), Is.EqualTo("/people"));
+        Assert.That(await Refused(new { until = "2026-03-03T00:00:00Z", people = new string?[] { null } }), Is.EqualTo("/people/0"));
         Assert.That(await Refused(new { until = "2026-03-03T00:00:00Z", people = new[] { "dan" } }), Is.EqualTo("/people/0"));
         Assert.That(await Refused(new { until = "2026-03-01T00:00:00Z", people = new[] { "bo" } }), Is.EqualTo("/until"));
     }

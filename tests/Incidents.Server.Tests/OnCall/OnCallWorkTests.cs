@@ -86,6 +86,45 @@ public sealed class OnCallWorkTests
         Assert.That((hole["from"]!.ToString(), hole["until"]!.ToString(), hole["reason"]!.ToString()), Is.EqualTo(("2026-03-05T00:00:00Z", "2026-03-06T00:00:00Z", "removed_person")));
     }
 
+    [Test]
+    public async Task A_critical_incident_without_a_policy_is_a_hole_where_nothing_of_its_route_pages()
+    {
+        var bare = Routing + "  routes:\n    - {name: bare, matchers: ['service=\"bare\"'], escalation_policy: none}\n    - {name: quiet, matchers: ['service=\"quiet\"'], escalation_policy: none, receivers: [alerts]}\n";
+        await using var engine = await Engine.StartAsync(bare, onCall: Sound);
+        await engine.Runs<WatchCoverage>();
+
+        var coverage = await engine.Get("on-call/coverage");
+        Assert.That(coverage["holes"]!.AsArray().Select(h => $"{h!["route"]} {h["severity"]} {h["reason"]} from {h["from"]}"), Is.EqualTo(new[] { "quiet critical no_policy from 2026-03-02T09:00:00Z" }), "the pager of the other route pages");
+        Assert.That(coverage["is_covered"]!.GetValue<bool>(), Is.False);
+        Assert.That(coverage["without_policy"]!.AsArray().Select(w => $"{w!["severity"]} {w["route"]}"), Does.Contain("critical bare").And.Contain("warning default"));
+        Assert.That((await engine.Get("config"))["warnings"]![0]!["message"]!.ToString(), Does.Contain("of route 'quiet'").And.Contain("none of its receivers pages a person"));
+        Assert.That((await engine.Incidents()).Select(i => i["severity"]!.ToString()), Is.EquivalentTo(new[] { "critical", "warning" }), "it is open now");
+        using var answer = await engine.Http.GetAsync(new Uri("/on-call", UriKind.Relative));
+        Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain("Without a policy").And.Contain("critical and warning on route bare"));
+    }
+
+    [Test]
+    public async Task A_channel_that_went_away_or_takes_nothing_is_found_at_once()
+    {
+        await using var engine = await Engine.StartAsync(Routing, onCall: Sound);
+        await engine.Runs<WatchCoverage>();
+        Assert.That(await engine.Incidents(), Is.Empty);
+
+        await engine.Query<int>("with n as (insert into receiver_states (receiver, is_parked, blocked_until, reason, since, probes) values ('@bo/email', true, now(), 'no such user', now(), 0) returning 1) select count(*)::int from n");
+        await engine.Runs<WatchCoverage>();
+        var hole = (await engine.Get("on-call/coverage"))["holes"]![0]!;
+        Assert.That((hole["from"]!.ToString(), hole["reason"]!.ToString()), Is.EqualTo(("2026-03-09T09:00:00Z", "no_channel")), "when it is Bo's turn");
+        Assert.That((await engine.TheIncident())["title"]!.ToString(), Is.EqualTo("On call: coverage has a hole"));
+
+        await engine.Query<int>("with n as (delete from receiver_states returning 1) select count(*)::int from n");
+        await engine.Runs<WatchCoverage>();
+        Assert.That((await engine.TheIncident())["state"]!.ToString(), Is.EqualTo("resolved"));
+
+        await using var without = await Engine.StartAsync(Routing, beside: engine, onCall: Sound, settings: ("Smtp:Host", ""));
+        await without.Runs<WatchCoverage>();
+        Assert.That((await engine.Incidents()).Any(i => i["state"]!.ToString() == "triggered"), Is.True, "the same files on a machine without a mail server");
+    }
+
     /// <summary>Each case: what replaces what in a sound file, and the warning expected with its first moment.</summary>
     [TestCase("turns: [ana, bo]", "turns: [ana, []]", "2026-03-09 09:00Z", "nobody is on call in schedule \"primary\"")]
     [TestCase("turns: [ana, bo]", "turns: []", "2026-03-02 09:00Z", "nobody is on call in schedule \"primary\"")]
@@ -181,6 +220,120 @@ public sealed class OnCallWorkTests
     }
 
     [Test]
+    public async Task A_calendar_that_cannot_be_expanded_is_refused_and_one_that_is_there_stops_no_step()
+    {
+        const string Bad = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260301T000000Z\r\nDTEND:20260302T000000Z\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30\r\nSUMMARY:bo\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        using var far = new FarSide { Text = Bad };
+        await using var engine = await Engine.StartAsync(Routing,
+            onCall: Sound + "    ical: {url: \"https://calendars.example.org/primary.ics\", refresh: 10m}\n",
+            configure: services => services.AddHttpClient(FetchCalendars.HttpClientName).ConfigurePrimaryHttpMessageHandler(() => far));
+        await engine.Runs<FetchCalendars>();
+        Assert.That((await engine.Get("schedules/primary"))["calendar"]!["problem"]!.ToString(), Does.Contain("cannot be expanded"));
+        Assert.That(await engine.Query<long>("select count(*) from calendar_feeds where body is not null"), Is.Zero, "it is no good copy");
+
+        // As one of an older version would be, or one whose rules came true until now.
+        await using (var store = engine.Sql.CreateCommand("update calendar_feeds set body = $1, content = 'x', problem = null"))
+        {
+            store.Parameters.AddWithValue(Bad);
+            await store.ExecuteNonQueryAsync();
+        }
+
+        await engine.Receives(Engine.Firing("DiskFull").As("critical"));
+        Assert.That(await engine.Timeline(1), Does.Contain("Step 1 of 1: telling ana (on call in schedule \"primary\" by layer \"base\")."));
+        Assert.That((await engine.Get("on-call"))["items"]![0]!["people"]![0]!["person"]!.ToString(), Is.EqualTo("ana"));
+        using var ready = await engine.Http.GetAsync(new Uri("/readyz", UriKind.Relative));
+        Assert.That(await ready.Content.ReadAsStringAsync(), Does.Contain("calendars that cannot be expanded, the layers count: primary"));
+        await engine.Runs<WatchCoverage>();
+        await engine.Runs<AnnounceHandOvers>();
+
+        Assert.That(LoadWithCalendar(Bad).Problems.Select(p => p.Code), Does.Contain("IR610"), "as a file it is not taken");
+    }
+
+    [Test]
+    public async Task While_replicas_have_different_addresses_each_counts_the_copy_of_its_own()
+    {
+        static string Calendar(string person) => $"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260301T000000Z\r\nDTEND:20260401T000000Z\r\nSUMMARY:{person}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        static string At(string path) => Head + $"    layers: []\n    ical: {{url: \"https://calendars.example.org/{path}.ics\", refresh: 10m}}\n";
+        using var far = new FarSide { Text = Calendar("bo") };
+        using var other = new FarSide { Text = Calendar("ana") };
+        await using var engine = await Engine.StartAsync(onCall: At("one"), configure: services => services.AddHttpClient(FetchCalendars.HttpClientName).ConfigurePrimaryHttpMessageHandler(() => far));
+        await using var replaced = await Engine.StartAsync(onCall: At("two"), beside: engine, configure: services => services.AddHttpClient(FetchCalendars.HttpClientName).ConfigurePrimaryHttpMessageHandler(() => other));
+        static async Task<string> OnCall(Engine engine) => (await engine.Get("on-call"))["items"]![0]!["people"]!.AsArray().FirstOrDefault()?["person"]!.ToString() ?? "nobody";
+
+        foreach (var _ in Enumerable.Range(0, 3))
+        {
+            await engine.Runs<FetchCalendars>();
+            await replaced.Runs<FetchCalendars>();
+            Assert.That((await OnCall(engine), await OnCall(replaced)), Is.EqualTo(("bo", "ana")));
+            engine.Clock.Advance(TimeSpan.FromMinutes(3));
+        }
+
+        Assert.That((far.Asked, other.Asked), Is.EqualTo((1, 1)), "nobody's copy was thrown away");
+        engine.Clock.Advance(TimeSpan.FromDays(8));
+        await replaced.Runs<FetchCalendars>();
+        Assert.That(await engine.Query<long>("select count(*) from calendar_feeds"), Is.EqualTo(1), "what no replica asks any more is forgotten");
+    }
+
+    [Test]
+    public async Task An_answer_that_comes_after_its_claim_ran_out_changes_nothing()
+    {
+        const string Calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n";
+        Engine? engine = null;
+        using var far = new FarSide { Text = Calendar };
+        await using (engine = await Engine.StartAsync(
+            onCall: Sound + "    ical: {url: \"https://calendars.example.org/primary.ics\", refresh: 10m}\n",
+            configure: services => services.AddHttpClient(FetchCalendars.HttpClientName).ConfigurePrimaryHttpMessageHandler(() => far)))
+        {
+            far.Meanwhile = () => engine.Query<int>("with n as (update calendar_feeds set due_at = due_at + interval '1 hour', content = 'newer', body = 'newer' returning 1) select count(*)::int from n");
+            await engine.Runs<FetchCalendars>();
+            Assert.That((far.Asked, await engine.Query<string>("select content from calendar_feeds")), Is.EqualTo((1, "newer")));
+        }
+    }
+
+    [Test]
+    public async Task A_replica_that_waited_for_another_announces_nothing_that_is_over()
+    {
+        await using var engine = await Engine.StartAsync(onCall: Sound + "    notify: [alerts]\n");
+        await engine.Runs<AnnounceHandOvers>();
+        await using var connection = await engine.Sql.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var take = new Npgsql.NpgsqlCommand("select from duty_watches for update", connection)) await take.ExecuteNonQueryAsync();
+
+        // It looks while Ana is on call; the other has announced Bo when it may go on.
+        var waiting = engine.Runs<AnnounceHandOvers>();
+        while (await engine.Query<long>("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%duty_watches%' and datname = current_database()") == 0) await Task.Yield();
+        engine.Clock.Advance(TimeSpan.FromDays(7));
+        await using (var announce = new Npgsql.NpgsqlCommand("update duty_watches set people = '{bo}', since = $1", connection))
+        {
+            announce.Parameters.AddWithValue(engine.Now);
+            await announce.ExecuteNonQueryAsync();
+        }
+
+        await transaction.CommitAsync();
+        await waiting;
+
+        Assert.That(await engine.Query<long>("select count(*) from notices"), Is.Zero);
+        Assert.That(await engine.Query<string>("select people[1] from duty_watches"), Is.EqualTo("bo"));
+
+        // Nor does one whose clock is behind.
+        await engine.Query<int>("with n as (update duty_watches set people = '{ana}', since = since + interval '1 second' returning 1) select count(*)::int from n");
+        await engine.Runs<AnnounceHandOvers>();
+        Assert.That(await engine.Query<long>("select count(*) from notices"), Is.Zero);
+        engine.Clock.Advance(TimeSpan.FromSeconds(1));
+        await engine.Runs<AnnounceHandOvers>();
+        Assert.That(await engine.Query<long>("select count(*) from notices"), Is.EqualTo(1));
+    }
+
+    private static ConfigurationReading LoadWithCalendar(string calendar)
+    {
+        using var directory = new TestDirectory();
+        directory.Write(Routing.Replace("${file:KEYFILE}", "${env:X}", StringComparison.Ordinal));
+        directory.Write(Sound + "    ical: {file: primary.ics}\n", "oncall.yaml");
+        directory.Write(calendar, "primary.ics");
+        return TestChannels.Loader().Load(directory.Path);
+    }
+
+    [Test]
     public void A_calendar_file_is_part_of_the_configuration()
     {
         using var directory = new TestDirectory();
@@ -215,10 +368,14 @@ public sealed class OnCallWorkTests
 
         public int Asked { get; private set; }
 
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        /// <summary>Happens while it is asked.</summary>
+        public Func<Task>? Meanwhile { get; set; }
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Asked++;
-            return Task.FromResult(new HttpResponseMessage(Status) { Content = new StringContent(Text) });
+            if (Meanwhile is not null) await Meanwhile();
+            return new HttpResponseMessage(Status) { Content = new StringContent(Text) };
         }
     }
 }

@@ -12,6 +12,7 @@ internal sealed class IncidentMapping : IEntityTypeConfiguration<Incident>
         builder.Property(i => i.Number).ValueGeneratedNever();
         builder.Ignore(i => i.IsOpen);
         builder.Ignore(i => i.IsQuiet);
+        builder.Ignore(i => i.IsLull);
 
         // One open incident per group, whatever replicas race for it.
         builder.HasIndex(i => i.GroupId, "ux_incidents_open_group").IsUnique().HasFilter("state in ('triggered', 'acknowledged')");
@@ -19,6 +20,7 @@ internal sealed class IncidentMapping : IEntityTypeConfiguration<Incident>
         builder.HasIndex(i => new { i.State, i.OpenedAt, i.Number });
         builder.HasIndex(i => i.SnoozedUntil).HasFilter("snoozed_until is not null");
         builder.HasIndex(i => i.QuietRule).HasFilter("quiet_rule is not null");
+        builder.HasIndex(i => i.LoudDespite).HasFilter("loud_despite is not null");
         builder.HasIndex(i => i.SettleFlappingAt).HasFilter("settle_flapping_at is not null");
         builder.HasIndex(i => i.StormNumber).HasFilter("storm_number is not null");
         builder.HasIndex(i => i.VerifyResolveAt).HasFilter("verify_resolve_at is not null");

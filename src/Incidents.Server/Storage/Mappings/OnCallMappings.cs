@@ -29,7 +29,7 @@ internal sealed class CalendarFeedMapping : IEntityTypeConfiguration<CalendarFee
 {
     public void Configure(EntityTypeBuilder<CalendarFeedRow> builder)
     {
-        builder.ToTable("calendar_feeds").HasKey(f => f.Schedule);
+        builder.ToTable("calendar_feeds").HasKey(f => new { f.Schedule, f.Source });
         builder.Property(f => f.ETag).HasColumnName("etag");
     }
 }
