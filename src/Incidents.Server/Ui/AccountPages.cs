@@ -159,13 +159,18 @@ internal static class AccountPages
         };
     }, cancellationToken);
 
-    private static async Task<IResult> AcceptAsync(HttpContext http, UserManager<User> users, Invitations invitations, IAuditLog audit, IActor actor, CancellationToken cancellationToken)
+    private static async Task<IResult> AcceptAsync(HttpContext http, UserManager<User> users, Invitations invitations, IncidentsDbContext db, IAuditLog audit, IActor actor, CancellationToken cancellationToken)
     {
         var form = await http.Request.ReadFormAsync(cancellationToken);
         var (token, password) = (form["token"].ToString(), form["password"].ToString());
         if (await InvitedAsync(form["user"], token, users, invitations) is not { } user) return Expired(http);
         if (password.Length > 1000) return await InvitationAsync(http, user, token, "A password has at most 1000 characters.", 400);
         actor.Is(user.DisplayName, ActorKind.User, $"user/{user.Id}");
+        using var turn = await http.RequestServices.GetRequiredService<SignInFailures>().TakeTurnAsync(cancellationToken);
+        if (turn is null) return await InvitationAsync(http, user, token, "Many people sign in just now. Try again in a moment.", 429);
+
+        // All of it or nothing: a new password beside a thief's passkey would be worse than none.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         audit.Add("user.password_set", $"user/{user.Id}");
         var result = await users.ResetPasswordAsync(user, token, password);
         if (!result.Succeeded) return await InvitationAsync(http, user, token, Why(result), 400);
@@ -182,6 +187,8 @@ internal static class AccountPages
         }
 
         await http.RequestServices.GetRequiredService<ISender>().Send(new EndSessions(user.Id), cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        http.RequestServices.GetRequiredService<Sessions>().Forget();
         await SignIn.EnterAsync(http, user, "invitation", cancellationToken);
         return SignIn.SeeOther("/");
     }

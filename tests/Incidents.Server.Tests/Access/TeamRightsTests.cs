@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Json;
-using System.Text.Json.Nodes;
 using Incidents.Domain.Access;
 using Incidents.Server.Tests.Notifications.Inbound;
 using Incidents.Server.Web;
@@ -275,6 +274,71 @@ internal sealed class TeamRightsTests
         var entries = (await _engine.Get("audit?subject=INC-1"))["items"]!.AsArray().Select(e => $"{e!["actor"]} {e["actor_kind"]} {e["actor_id"]}");
         Assert.That(entries, Is.EqualTo(new[] { $"dana user user/{dana.UserId}", $"Eve key_session api_key/{bootstrap}" }));
         Assert.That((await _engine.Get("incidents/1/timeline"))["items"]!.AsArray().Single(e => e!["kind"]!.GetValue<string>() == "acknowledged")!["actor"]!["kind"]!.GetValue<string>(), Is.EqualTo("user"));
+    }
+
+    [Test]
+    public async Task Every_endpoint_that_acts_on_what_belongs_to_a_team_refuses_who_is_of_another()
+    {
+        // The door "team" of endpoints.txt: each against a real thing of team web.
+        await _engine.Receives(Firing("SiteDown").With("service", "web"));
+        await _engine.Receives(Firing("SiteSlow").With("service", "web"));
+        await _engine.Does(2, "resolve");
+        var (_, written) = await _engine.Post("incidents/2/post-mortem");
+        Assert.That(written["id"], Is.Not.Null, written.ToJsonString());
+        var quiet = new { matchers = new[] { "env=\"none\"" }, minutes = 60, reason = "deploy", team = "web" };
+        var (_, silence) = await _engine.Post("silences", quiet);
+        var (_, window) = await _engine.Post("maintenance-windows", quiet);
+        var (_, taken) = await _engine.Post("schedules/site/overrides", new { until = "2026-03-03T09:00:00Z", people = new[] { "bo" } });
+        var (_, swap) = await _engine.Post("schedules/site/swaps", new { person = "chi", from = "2026-03-04T09:00:00Z", until = "2026-03-05T09:00:00Z" });
+        string Filled(string route) => (route.StartsWith("/api/v1/silences", StringComparison.Ordinal) || route.StartsWith("/silences", StringComparison.Ordinal) ? route.Replace("{id:long}", $"{silence["id"]}", StringComparison.Ordinal)
+            : route.StartsWith("/api/v1/maintenance", StringComparison.Ordinal) ? route.Replace("{id:long}", $"{window["id"]}", StringComparison.Ordinal)
+            : route.Replace("{id:long}", $"{written["id"]}", StringComparison.Ordinal))
+            .Replace("{key}", route.Contains("/people/", StringComparison.Ordinal) ? "chi" : "site", StringComparison.Ordinal)
+            .Replace("{id:guid}", route.Contains("/swaps/", StringComparison.Ordinal) ? $"{swap["id"]}" : $"{taken["id"]}", StringComparison.Ordinal)
+            .Replace("{number:long}", route.Contains("post-mortem", StringComparison.Ordinal) ? "2" : "1", StringComparison.Ordinal)
+            .Replace("{verb}", "acknowledge", StringComparison.Ordinal);
+        object Body(string route) => route switch
+        {
+            "/api/v1/silences" or "/api/v1/maintenance-windows" => quiet,
+            _ when route.EndsWith("/overrides", StringComparison.Ordinal) => new { until = "2026-03-03T09:00:00Z", people = new[] { "bo" } },
+            _ when route.EndsWith("/swaps", StringComparison.Ordinal) => new { person = "chi", from = "2026-03-04T09:00:00Z", until = "2026-03-05T09:00:00Z" },
+            _ when route.Contains("/swaps/", StringComparison.Ordinal) => new { by = "chi" },
+            _ when route.EndsWith("/post-mortems/{id:long}", StringComparison.Ordinal) => new { sections = new { summary = "x" } },
+            _ => new { text = "x", assignee = "x", minutes = 5, severity = "critical", into = 2, reason = "x" },
+        };
+        (string, string)[] Form(string route) => route switch
+        {
+            "/silences" => [("kind", "silence"), ("matchers", "env=\"none\""), ("minutes", "60"), ("reason", "x"), ("team", "web")],
+            "/on-call/overrides" => [("schedule", "site"), ("person", "bo"), ("until", "2026-03-03T09:00")],
+            _ => [("kind", "silence"), ("reason", "x"), ("text.summary", "typed by a stranger"), ("revision", "1")],
+        };
+
+        using var dana = await _engine.SignedIn("dana", "responder@pay", "viewer");
+        using var lou = await _engine.SignedIn("lou", "lead@web");
+        dana.Http.DefaultRequestHeaders.TryAddWithoutValidation("If-Match", "\"1\"");
+        var wrong = new List<string>();
+        foreach (var (who, mayAct) in new[] { (dana, false), (lou, true) })
+        {
+            foreach (var (endpoint, _) in EndpointAccessTests.Table().Where(l => l.Value == "team"))
+            {
+                var (method, route) = (endpoint.Split(' ', 2)[0], endpoint.Split(' ', 2)[1]);
+                HttpStatusCode status;
+                if (route.StartsWith("/api/", StringComparison.Ordinal))
+                {
+                    status = (await who.Sends(new HttpMethod(method), Filled(route)["/api/v1/".Length..], method == "DELETE" ? null : Body(route))).Status;
+                }
+                else
+                {
+                    using var answer = await who.Submits("/silences", Filled(route), Form(route));
+                    status = answer.StatusCode;
+                }
+
+                if (status == HttpStatusCode.Forbidden == mayAct || status is HttpStatusCode.NotFound || (int)status >= 500) wrong.Add($"{endpoint} answered {(int)status} to {(mayAct ? "a lead of the team" : "a responder of another")}");
+            }
+        }
+
+        Assert.That(wrong, Is.Empty);
+        await _engine.RunsDueWork();
     }
 
     [Test]
