@@ -117,13 +117,18 @@ public sealed class OutageTests
         Task<long> FiredAsync(int step) => engine.QueryAsync<long>($"select count(*) from timeline_entries where kind = 'step_fired' and text like 'Step {step} of 3:%' and incident_number {Ours}");
         Task MoveAsync(string which) => engine.QueryAsync<long>($"with m as (update escalations set due_at = now() - interval '1 second' where status = 'running' and {which} and number {Ours} returning 1) select count(*) from m");
         int Messages(int person) => standIns.Slack.Roots.Count(m => m.Channel.EndsWith($"0STEP0000{person}", StringComparison.Ordinal) && m.Text.Contains("DiskFull", StringComparison.Ordinal));
+
+        // A message that was sent and is not written down yet may be sent again (P4): what is shown here is that steps do not.
+        Task RecordedAsync() => Eventually.IsAsync(() => engine.QueryAsync<long>("select count(*) from deliveries where state in ('queued', 'sending')"), Is.Zero, "everything is delivered");
         await Eventually.IsAsync(() => Messages(0), Is.EqualTo(Incidents), "the first step pages");
+        await RecordedAsync();
 
         // Between two steps: it is dead when the second becomes due.
         await engine.KillAsync();
         await MoveAsync("true");
         await engine.StartAsync();
         await Eventually.IsAsync(() => Messages(1), Is.EqualTo(Incidents), "the second step pages when it is there again");
+        await RecordedAsync();
         Assert.That(Messages(0), Is.EqualTo(Incidents), "the first does not again");
 
         // In the midst: steps become due one after another, and it is killed while it fires them.
@@ -139,11 +144,12 @@ public sealed class OutageTests
         await MoveAsync("step = 3");
         await engine.StartAsync();
         await Eventually.IsAsync(() => engine.QueryAsync<long>($"select count(*) from timeline_entries where kind = 'policy_ended' and incident_number {Ours}"), Is.EqualTo(Incidents), "the end is told");
-        await Eventually.IsAsync(() => engine.QueryAsync<long>("select count(*) from deliveries where state in ('queued', 'sending')"), Is.Zero, "everything is delivered");
+        await RecordedAsync();
 
         Assert.That(new[] { await FiredAsync(1), await FiredAsync(2), await FiredAsync(3) }, Is.All.EqualTo(Incidents), "each step fired once");
         Assert.That(await engine.QueryAsync<long>($"select count(*) from pages where incident_number {Ours}"), Is.EqualTo(people.Length * Incidents));
         Assert.That(await engine.QueryAsync<long>($"select count(*) from escalations where status = 'ended' and due_at is null and number {Ours}"), Is.EqualTo(Incidents));
-        Assert.That((Messages(0), Messages(1), Messages(2)), Is.EqualTo((Incidents, Incidents, Incidents)), "and paged once");
+        Assert.That((Messages(0), Messages(1)), Is.EqualTo((Incidents, Incidents)), "and paged once");
+        Assert.That(Messages(2), Is.AtLeast(Incidents), "a kill between sending and writing it down may repeat a message, and loses none");
     }
 }

@@ -42,6 +42,9 @@ public sealed class Faults
     private readonly Lock _lock = new();
     private int _count;
 
+    /// <summary>How many have not met a request yet.</summary>
+    public int Waiting => Volatile.Read(ref _count);
+
     public void Add(string endpoint, Fault fault)
     {
         lock (_lock)

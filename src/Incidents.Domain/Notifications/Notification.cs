@@ -92,6 +92,9 @@ public sealed record Notification
     /// <summary>Said on the incident and in messages when a person must look because no playbook can help: "manual review required".</summary>
     public bool ManualReviewRequired { get; init; }
 
+    /// <summary>A rule hides the incident just now: nobody is to be called for it.</summary>
+    public bool IsQuiet { get; init; }
+
     /// <summary>What happened since the thread last heard of it, oldest first, one line each; goes to Slack threads and logs.</summary>
     public ImmutableArray<LogLine> Log { get; init; } = [];
 

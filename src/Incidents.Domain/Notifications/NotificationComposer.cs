@@ -68,6 +68,7 @@ public static class NotificationComposer
             ResolvedBy = incident.ResolvedAt is null ? null : incident.ResolvedBy,
             ResolvedAt = incident.ResolvedAt,
             ManualReviewRequired = incident.ManualReviewRequired && incident.IsOpen,
+            IsQuiet = incident.IsQuiet,
             Log = [.. log],
             Revision = incident.Revision,
             At = now,

@@ -142,7 +142,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
     };
 
     private async Task<HandOver> HandOverAsync(
-        SmtpOptions smtp, Notification notification, IReadOnlyList<(List<MailboxAddress> To, MimeMessage Message)> letters, MailboxAddress from, CancellationToken cancellationToken)
+        SmtpOptions smtp, Notification notification, List<(List<MailboxAddress> To, MimeMessage Message)> letters, MailboxAddress from, CancellationToken cancellationToken)
     {
         using var client = new ForgivingSmtpClient();
         var accepted = new List<string>();
@@ -176,10 +176,22 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
                     handing = false;
                     if (!client.IsConnected) return new HandOver(new DeliveryResult.RetryLater("the mail server closed the connection"), client.Refused, accepted, "");
                 }
+                catch (SmtpCommandException refusal) when (letters.Count > 1 && client.IsConnected)
+                {
+                    // The letter was refused as a whole. Each has one of their own, so what a filter holds against this one says nothing about the others.
+                    LogNobodyAccepted(notification.SubjectKey, refusal.StatusCode);
+                    handing = false;
+                    client.Refused.AddRange(to.Where(t => !client.Refused.Any(r => r.Address == t.Address)).Select(t => new RefusedRecipient(t.Address, (int)refusal.StatusCode, MessageText.Truncate(MessageText.SingleLine(refusal.Message), 120))));
+                }
             }
 
             await QuitAsync(client, cancellationToken);
             return new HandOver(null, client.Refused, accepted, accepted.Count == 0 ? "" : answer);
+        }
+        catch (OperationCanceledException) when (accepted.Count > 0)
+        {
+            // The time is up, but some have it: they must not get it again at each attempt, while the last never do.
+            return Fail(new DeliveryResult.RetryLater($"no time was left after {accepted.Count} of {letters.Sum(l => l.To.Count)} recipients", MayHaveArrived: handing));
         }
         catch (SmtpCommandException refusal)
         {

@@ -101,7 +101,7 @@ internal sealed class PagerDutyChannel(IHttpClientFactory http, IOptionsMonitor<
             SubjectState.Acknowledged => isNews ? ["trigger"] : [],
 
             // Hidden by a silence here: PagerDuty must stop calling people, too. What still fires at the end begins anew.
-            SubjectState.Triggered when notification.Occasion == Occasion.Quieted => thread.ShownState == SubjectState.Triggered ? ["acknowledge"] : [],
+            SubjectState.Triggered when notification.Occasion == Occasion.Quieted || (notification.IsQuiet && notification.Occasion == Occasion.Updated) => thread.ShownState == SubjectState.Triggered ? ["acknowledge"] : [],
 
             // The Events API cannot take an acknowledgement back, and PagerDuty tells nobody of a trigger for what is acknowledged there. Nobody has it any more, so it begins anew.
             // So does one that calls again while it rings, or has rung out.

@@ -103,7 +103,7 @@ internal sealed partial class ActOnInbound(NpgsqlDataSource database, IServiceSc
         var replies = result.Reply is not null && action.ReplyTo is not null;
         await using var command = new NpgsqlCommand("""
             update inbound_actions set state = $2, acted_at = $3, done_at = case when $2 = 'replying' then null else $3 end, due_at = $3, attempts = 0, incident_number = $4, actor = $5, outcome = $6, reply = $7,
-              reply_to = case when $2 = 'replying' then reply_to end where id = $1
+              reply_to = case when $2 = 'replying' then reply_to end where id = $1 and state = 'waiting'
             """, connection);
         command.Parameters.Add(Sql.P(action.Id));
         command.Parameters.Add(Sql.P(replies ? InboundRow.Replying : state));

@@ -84,12 +84,19 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
             _ => null,
         };
         if (state is null) return await TellAsync(it, incident, thread, connection, cancellationToken);
+        if (it.Type == "resolved" && it.Event.Text == PagerDutyEvent.Merged)
+        {
+            // Its alert lives on in another incident there, and nothing is mended by it.
+            await sender.Send(new AddNote(incident.Number, "Merged into another incident in PagerDuty; it goes on here."), cancellationToken);
+            return "merged in PagerDuty";
+        }
+
         if (!await RememberAsync(it, incident.Number, state, connection, cancellationToken)) return "something newer was heard of it before";
 
-        var ours = StateOf(incident);
+        var ours = PagerDutyMirror.Wanted(incident);
         ICommand<IncidentAnswer>? command = it.Type switch
         {
-            "acknowledged" when it.Event.IsByPerson => new AcknowledgeIncident(incident.Number),
+            "acknowledged" when it.Event.IsByPerson && thread.CalledForHereAt <= it.At => new AcknowledgeIncident(incident.Number),
 
             // A time-out there does not end a quiet time that somebody set here.
             "unacknowledged" when thread.AcknowledgedHereAt <= it.At && (it.Event.IsByPerson || incident.SnoozedUntil is null) => new UnacknowledgeIncident(incident.Number),
@@ -103,7 +110,7 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
             switch (await sender.Send(command, cancellationToken))
             {
                 case IncidentAnswer.Is(var now, var changed, var detail):
-                    ours = StateOf(now);
+                    ours = PagerDutyMirror.Wanted(now);
                     said = changed ? it.Type : detail ?? "so already";
                     break;
                 case IncidentAnswer.Impossible(var detail):
@@ -137,8 +144,8 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
             "priority_updated" when e.Priority.Length > 0 => SeverityMapping.Default.Find(e.Priority.Split(' ', 2)[0]) is { } severity && Severity.All.Contains(severity) && incident.State != IncidentState.Closed
                 ? new ChangeSeverity(incident.Number, severity)
                 : Note($"Priority in PagerDuty is now {e.Priority}."),
-            "annotated" when e.Text.Length > 0 => Note(e.Text),
-            "status_update_published" when e.Text.Length > 0 => Note($"Status update in PagerDuty: {e.Text}"),
+            "annotated" when !string.IsNullOrWhiteSpace(e.Text) => Note(e.Text),
+            "status_update_published" when !string.IsNullOrWhiteSpace(e.Text) => Note($"Status update in PagerDuty: {e.Text}"),
             "escalated" => Note($"Escalated in PagerDuty{(e.Assignee.Length > 0 ? $" to {e.Assignee}" : "")}."),
             "responder.added" => Note($"PagerDuty asked {(e.Responder.Length > 0 ? e.Responder : "a responder")} for help."),
             "responder.replied" => Note($"{(e.Responder.Length > 0 ? e.Responder : "A responder")} answered PagerDuty{(e.ResponderState.Length > 0 ? $": {e.ResponderState}" : "")}."),
@@ -212,7 +219,7 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
               (select revision from incidents where number = $1),
               (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('acknowledged', 'snoozed')),
               (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind = 'resolved'),
-              (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('reopened', 'escalated', 'snooze_ended')),
+              (select max(e.at) from timeline_entries e where e.incident_number = $1 and e.actor_kind <> 'pagerduty' and e.kind in ('reopened', 'escalated', 'unacknowledged', 'snooze_ended', 'ack_timed_out', 'hidden_ended')),
               min(t.shown_state)
             from notification_threads t cross join lateral (
               select coalesce(bool_or(d.state = 'sending'), false) as sending, max(a.started_at) filter (where a.result <> 'nothing_to_send') as last from deliveries d left join delivery_attempts a on a.delivery_id = d.id
@@ -250,13 +257,6 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
 
     private static long? NumberOf(string key) =>
         key.StartsWith("inc-", StringComparison.Ordinal) && long.TryParse(key.AsSpan(4), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
-
-    private static string StateOf(Incident incident) => incident.State switch
-    {
-        IncidentState.Triggered => SubjectState.Triggered,
-        IncidentState.Acknowledged => SubjectState.Acknowledged,
-        _ => SubjectState.Resolved,
-    };
 
     private sealed record Happening(string Type, PagerDutyEvent Event, Instant At, string Name);
 

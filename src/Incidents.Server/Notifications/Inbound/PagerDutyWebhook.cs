@@ -108,6 +108,9 @@ internal static class PagerDutyWebhook
 /// <summary>What is kept of a PagerDuty event; a member that the event does not have is empty.</summary>
 internal sealed record PagerDutyEvent
 {
+    /// <summary><see cref="Text"/> of a resolve that only says that its alerts went to another incident.</summary>
+    public const string Merged = "merge_resolve_reason";
+
     /// <summary>PagerDuty's id of the incident.</summary>
     public string IncidentId { get; init; } = "";
 

@@ -1,7 +1,14 @@
 using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
+using Incidents.Server.Configuration;
+using Incidents.Server.Notifications;
 using Incidents.Server.Notifications.Channels;
+using Incidents.Server.Notifications.Inbound;
 using Incidents.StandIns;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using MimeKit;
 using static Incidents.Server.Tests.Notifications.Channels.ChannelHarness;
 
@@ -113,6 +120,34 @@ public class EmailChannelTests
         Assert.That(Smtp.Mails.Select(mail => mail.Recipients.Single()), Is.EqualTo(new[] { "bo@example.org", "ana@example.org" }));
         Assert.That(Smtp.Mails.Select(mail => mail.Message.MessageId).Distinct().ToList(), Has.Count.EqualTo(1));
     }
+
+    [Test]
+    public async Task A_letter_refused_as_a_whole_does_not_cost_the_others_theirs()
+    {
+        Fail("end-of-data", 554, "looks like spam");
+        var delivered = (DeliveryResult.Delivered)await WithLinks().SendAsync(Checkout(), Receiver, new ThreadMemory(), new DeliveryAttempt("dlv_1", 1), CancellationToken.None);
+
+        Assert.That(Smtp.Mails.Select(mail => mail.Recipients.Single()), Is.EqualTo(new[] { "bo@example.org" }));
+        Assert.That(delivered.Answer, Does.Contain("refused for ana@example.org (554 looks like spam)"));
+    }
+
+    [Test]
+    public async Task Whoever_had_it_when_the_time_was_up_does_not_get_it_again()
+    {
+        _harness.StandIns.Faults.Add("smtp/rcpt", new Fault { Hang = true, When = "bo@" });
+        using var limit = new CancellationTokenSource();
+        var sending = WithLinks().SendAsync(Checkout(), Receiver, new ThreadMemory(), new DeliveryAttempt("dlv_1", 1), limit.Token);
+        while (_harness.StandIns.Faults.Waiting > 0 && !sending.IsCompleted) await Task.Yield();
+        await limit.CancelAsync();
+        var later = (DeliveryResult.RetryLater)await sending;
+        await WithLinks().SendAsync(Checkout(), Receiver, Thread(later), new DeliveryAttempt("dlv_1", 2), CancellationToken.None);
+
+        Assert.That(Smtp.Mails.Select(mail => mail.Recipients.Single()), Is.EqualTo(new[] { "ana@example.org", "bo@example.org" }));
+    }
+
+    /// <summary>Each recipient has a letter of their own.</summary>
+    private EmailChannel WithLinks() => new(_harness.Services.GetRequiredService<IOptionsMonitor<SmtpOptions>>(), NullLogger<EmailChannel>.Instance,
+        new MailLinks(new EphemeralDataProtectionProvider(), Options.Create(new EngineOptions { PublicUrl = new Uri("https://incidents.example.org") }), TimeProvider.System));
 
     [Test]
     public async Task A_mail_refused_for_everybody_is_rejected()

@@ -133,6 +133,51 @@ internal sealed class PagerDutyWebhookTests
     }
 
     [Test]
+    public async Task What_a_silence_hides_here_rings_no_more_there()
+    {
+        await _engine.Post("silences", new { matchers = new[] { "alertname=\"DiskFull\"" }, minutes = 120, reason = "moving disks" });
+        await _engine.Passes(Minutes(1));
+        Assert.That(PagerDuty.Alerts["inc-1"].State, Is.EqualTo("acknowledged"), "so that PagerDuty calls nobody");
+        await _engine.PagerDutyIsHeardAsync();
+        await _engine.Passes(Minutes(1));
+        await DoesAsync("time-out");
+        await _engine.Passes(Minutes(1));
+        await _engine.PagerDutyIsHeardAsync();
+
+        Assert.That((await _engine.State(), PagerDuty.Alerts["inc-1"].State), Is.EqualTo(("triggered", "acknowledged")));
+        Assert.That(PagerDuty.Events.Select(e => e.Action), Is.EqualTo(new[] { "trigger", "acknowledge", "acknowledge" }), "no echo and no time-out pages anybody");
+    }
+
+    [TestCase("escalate")]
+    [TestCase("reopen")]
+    public async Task An_old_acknowledgement_there_takes_nothing_that_calls_anew_here(string verb)
+    {
+        PagerDuty.Do("inc-1", "acknowledge");
+        var late = PagerDuty.TakeWebhooks();
+        _engine.Clock.Advance(TimeSpan.FromSeconds(10));
+        if (verb == "reopen") await _engine.Does(1, "resolve");
+        _engine.Clock.Advance(TimeSpan.FromSeconds(10));
+        await _engine.Does(1, verb);
+        foreach (var webhook in late) await _engine.PagerDutySendsAsync(webhook.Body);
+        await _engine.PagerDutyIsHeardAsync();
+        await _engine.Passes(Minutes(1));
+
+        Assert.That((await _engine.State(), PagerDuty.Alerts["inc-1"].State), Is.EqualTo(("triggered", "triggered")), "nobody has it");
+    }
+
+    [Test]
+    public async Task What_is_merged_there_goes_on_here()
+    {
+        PagerDuty.Do("inc-1", "resolve");
+        foreach (var webhook in PagerDuty.TakeWebhooks())
+            await _engine.PagerDutySendsAsync(webhook.Body.Replace("\"resolve_reason\":null", "\"resolve_reason\":{\"type\":\"merge_resolve_reason\",\"incident\":{\"id\":\"PMERGED\"}}", StringComparison.Ordinal));
+        await _engine.RunsDueWork();
+
+        Assert.That(await _engine.State(), Is.EqualTo("triggered"));
+        Assert.That(await _engine.Timeline(1), Does.Contain("Merged into another incident in PagerDuty; it goes on here."));
+    }
+
+    [Test]
     public async Task Given_back_here_it_pages_there_anew_and_the_resolve_that_takes_does_not_come_back()
     {
         await _engine.Does(1, "acknowledge");
