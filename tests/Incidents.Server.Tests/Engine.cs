@@ -95,7 +95,7 @@ internal sealed class Engine : IAsyncDisposable
     /// <summary>Set where a far side hangs: then a step waits only this long for sends under way.</summary>
     public TimeSpan WaitForSends { get; set; } = LongestSend;
 
-    /// <param name="routing">Text of <c>routing.yaml</c>; <c>KEYFILE</c> in it is the file with PagerDuty's key.</param>
+    /// <param name="routing">Text of <c>routing.yaml</c>; <c>KEYFILE</c> in it, and in <paramref name="onCall"/>, is the file with PagerDuty's key.</param>
     /// <param name="configure">The last word on services.</param>
     /// <param name="beside">Another replica: this one shares its database, clock and far sides.</param>
     /// <param name="onCall">Text of <c>oncall.yaml</c>; null: there is none.</param>
@@ -111,7 +111,7 @@ internal sealed class Engine : IAsyncDisposable
         await File.WriteAllTextAsync(keyFile, "0123456789abcdef0123456789abcdef");
         await File.WriteAllTextAsync(Path.Combine(directory, "routing.yaml"), routing.Replace("KEYFILE", keyFile, StringComparison.Ordinal));
 
-        if (onCall is not null) await File.WriteAllTextAsync(Path.Combine(directory, "oncall.yaml"), onCall);
+        if (onCall is not null) await File.WriteAllTextAsync(Path.Combine(directory, "oncall.yaml"), onCall.Replace("KEYFILE", keyFile, StringComparison.Ordinal));
         var app = ServerHost.Create([], builder =>
         {
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>

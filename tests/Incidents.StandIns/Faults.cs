@@ -22,7 +22,7 @@ public sealed record Fault
     /// <summary>Never answers; the connection stays open until the client leaves.</summary>
     public bool Hang { get; init; }
 
-    /// <summary>Closes the connection instead of answering.</summary>
+    /// <summary>Closes the connection instead of answering; SMTP with a status: after it.</summary>
     public bool Drop { get; init; }
 
     /// <summary>The request takes effect all the same, so that only the answer is lost or wrong.</summary>

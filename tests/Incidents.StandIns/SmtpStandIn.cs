@@ -206,8 +206,8 @@ public sealed class SmtpStandIn : IAsyncDisposable
         {
             if (fault is { DelayMilliseconds: > 0 }) await Task.Delay(TimeSpan.FromMilliseconds(fault.DelayMilliseconds), TimeProvider.System, cancellationToken);
             if (fault is { Hang: true }) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
-            if (fault is { Drop: true }) return false;
-            return await SayAsync(fault is { Status: > 0 } ? string.Create(CultureInfo.InvariantCulture, $"{fault.Status} {fault.Body}") : usual, cancellationToken);
+            if (fault is { Drop: true, Status: 0 }) return false;
+            return await SayAsync(fault is { Status: > 0 } ? string.Create(CultureInfo.InvariantCulture, $"{fault.Status} {fault.Body}") : usual, cancellationToken) && fault is not { Drop: true };
         }
 
         private async Task<string> AskAsync(string prompt, CancellationToken cancellationToken)

@@ -78,7 +78,8 @@ public static class SettleRules
     public static bool IsBeingAsked(int absences, Instant endedAt, Instant now, Duration settleEvery) =>
         absences is > 0 and < AbsencesToEnd && now < endedAt + Duration.Min(AbsencesToEnd * settleEvery, LongestAsking);
 
-    private static readonly Duration LongestAsking = Duration.FromMinutes(5);
+    /// <summary>The longest that <see cref="IsBeingAsked"/> holds anything back.</summary>
+    public static readonly Duration LongestAsking = Duration.FromMinutes(5);
 
     private static string InWords(Duration time) =>
         time.TotalHours >= 1 ? FormattableString.Invariant($"{time.TotalHours:0.#} h") : FormattableString.Invariant($"{time.TotalMinutes:0} min");

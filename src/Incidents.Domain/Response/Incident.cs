@@ -43,6 +43,9 @@ public abstract record IncidentOutcome
 /// </summary>
 public sealed class Incident
 {
+    /// <summary>A slip in a date must not keep it quiet for years.</summary>
+    public static readonly Duration LongestSnooze = Duration.FromDays(7);
+
     private readonly List<TimelineEntry> _entries = [];
     private string[] _joined = [];
     private long _written;
@@ -408,6 +411,7 @@ public sealed class Incident
     {
         if (!IsOpen) return Over("snoozed");
         if (until <= now) return new IncidentOutcome.Impossible("The end of a snooze must lie in the future.");
+        if (until - now > LongestSnooze) return new IncidentOutcome.Impossible($"A snooze lasts at most {LongestSnooze.TotalDays:0} days.");
         if (SnoozedUntil == until) return new IncidentOutcome.AlreadySo($"Already snoozed until {Text(until)}.");
 
         if (State == IncidentState.Triggered)

@@ -62,7 +62,10 @@ public sealed record Silence
     /// <summary>Whether it is about an alert: its labels match, and it belongs to the silence's team or to none. Nobody silences the alerts of a team that is not theirs.</summary>
     /// <param name="labels">Of the alert.</param>
     /// <param name="team">The team that the alert, or its incident, belongs to; null: none.</param>
-    public bool Hides(Labels labels, string? team) => (Team is null || team is null || Team == team) && Matches(labels);
+    public bool Hides(Labels labels, string? team) => IsAbout(Team, team) && Matches(labels);
+
+    /// <summary>Whether a silence of one team, or of all (null), may hide what belongs to another, or to none (null).</summary>
+    public static bool IsAbout(string? silences, string? alerts) => silences is null || alerts is null || silences == alerts;
 
     public bool HoldsAt(Instant at)
     {

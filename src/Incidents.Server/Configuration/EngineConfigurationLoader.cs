@@ -70,7 +70,6 @@ internal sealed class EngineConfigurationLoader(IEnumerable<ChannelRegistration>
                 onCallReading!.Report(schedule.Key.Node, Code.BadCalendar, $"the calendar {why}.", "Correct the rule of recurrence, and export it again as iCalendar (.ics).");
         }
 
-
         var reach = Reach.Nothing;
         if (entry is not null && onCall is not null && onCallReading is not null && !reading.HasErrors && !onCallReading.HasErrors) reach = CheckCoverage(entry, onCall, onCallReading);
 

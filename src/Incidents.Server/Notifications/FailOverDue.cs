@@ -36,7 +36,7 @@ internal sealed partial class FailOverDue(
         var due = await ClaimAsync(connection, now, cancellationToken);
         if (due.Count == 0) return false;
 
-        var parked = await ParkedAsync(connection, cancellationToken);
+        var parked = await ParkedReceivers.ReadAsync(connection, cancellationToken);
         var called = await CalledAsync(connection, due, cancellationToken);
         var current = configuration.Current;
         var receivers = current.Receivers;
@@ -211,12 +211,6 @@ internal sealed partial class FailOverDue(
         if (people.Count == 0) return new Called([]);
         return new Called(await PageRows.LockAsync(connection, "p.person = any($1) and (p.incident_number = any($2) or p.bundled_in = any($3))", cancellationToken,
             Sql.P(people.Select(p => p.Person!).Distinct().ToArray()), Sql.P(people.Select(p => p.IncidentNumber).OfType<long>().Distinct().ToArray()), Sql.P(people.Select(p => p.NoticeId).OfType<long>().Distinct().ToArray())));
-    }
-
-    private static async Task<HashSet<string>> ParkedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand("select coalesce(array_agg(receiver), '{}') from receiver_states where is_parked", connection);
-        return [.. (string[])(await command.ExecuteScalarAsync(cancellationToken))!];
     }
 
     private sealed record Due(long Id, long? IncidentNumber, long? NoticeId, string Receiver, string Detail, string Occasion, string? TraceParent, string[] Asked, string[] SubjectReceivers, int Attempts, Instant CreatedAt, List<Told> Told);

@@ -54,7 +54,8 @@ internal sealed class CheckCoverage(NpgsqlDataSource database, DutyBooks books, 
         var now = clock.GetCurrentInstant();
         var until = now + Coverage.Horizon;
         var routes = current.Routing.Describe();
-        var reach = current.Reach with { Broken = await ParkedAsync(cancellationToken) };
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var reach = current.Reach with { Broken = await ParkedReceivers.ReadAsync(connection, cancellationToken) };
         var questions = CoverageQuestions.Of(routes, reach);
         ImmutableArray<HoleShown> holes = [];
         if (questions.Count > 0)
@@ -74,12 +75,5 @@ internal sealed class CheckCoverage(NpgsqlDataSource database, DutyBooks books, 
             Holes = holes,
             WithoutPolicy = [.. CoverageQuestions.WithoutPolicy(routes).Select(q => new WithoutPolicyShown(q.Route, q.Severity))],
         };
-    }
-
-    /// <summary>Receivers that were found to be set up wrongly when something was sent to them.</summary>
-    private async Task<HashSet<string>> ParkedAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand("select coalesce(array_agg(receiver), '{}') from receiver_states where is_parked");
-        return ((string[])(await command.ExecuteScalarAsync(cancellationToken))!).ToHashSet(StringComparer.Ordinal);
     }
 }

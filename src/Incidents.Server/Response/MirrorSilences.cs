@@ -232,25 +232,3 @@ internal sealed partial class MirrorSilences(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silence {SilenceId} was not taken by Alertmanager: {Reason}")]
     private partial void LogNotTold(long silenceId, string reason);
 }
-
-/// <summary>
-/// Silences that held in Alertmanager, too, and ended a moment ago: of what they hid, some may be over without anybody having said so (<see cref="Domain.Alerts.SettleRules.IsBeingAsked"/>).
-/// </summary>
-internal sealed class MirroredEnds(MirrorPolicy policy)
-{
-    private static readonly Duration Lately = Duration.FromMinutes(5);
-    private static readonly IReadOnlyDictionary<string, Instant> None = new Dictionary<string, Instant>(StringComparer.Ordinal);
-
-    /// <summary>When each ended, by its rule. Without mirroring there are none and nothing is read.</summary>
-    public async Task<IReadOnlyDictionary<string, Instant>> ReadAsync(NpgsqlConnection connection, Instant now, CancellationToken cancellationToken)
-    {
-        if (!policy.IsOn) return None;
-        await using var command = new NpgsqlCommand("select kind || '/' || id, least(ended_at, ends_at) from silences where upstream_id is not null and least(ended_at, ends_at) between $1 and $2", connection);
-        command.Parameters.Add(Sql.P(now - Lately));
-        command.Parameters.Add(Sql.P(now));
-        var ends = new Dictionary<string, Instant>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) ends[reader.GetString(0)] = reader.GetFieldValue<Instant>(1);
-        return ends;
-    }
-}

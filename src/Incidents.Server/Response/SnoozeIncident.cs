@@ -13,7 +13,7 @@ internal sealed class SnoozeIncidentValidator : AbstractValidator<SnoozeIncident
     public SnoozeIncidentValidator()
     {
         RuleFor(c => c.Until).Must((command, until) => until is null != command.Minutes is null).WithMessage("Give either until (a time) or minutes.");
-        RuleFor(c => c.Minutes).InclusiveBetween(1, 7 * 24 * 60);
+        RuleFor(c => c.Minutes).InclusiveBetween(1, (int)Incident.LongestSnooze.TotalMinutes);
     }
 }
 

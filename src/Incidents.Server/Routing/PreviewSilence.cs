@@ -45,7 +45,7 @@ internal sealed class PreviewSilenceHandler(FiringAlerts firing, NpgsqlDataSourc
     {
         ImmutableArray<Matcher> matchers = MatchersRead.Of(query.Matchers, (_, _) => { });
         var (routing, now, team) = (configuration.Current.Routing, clock.GetCurrentInstant(), query.Team ?? access.TeamOf(Permission.Respond).Team);
-        var alerts = (await firing.MatchingAsync([matchers], cancellationToken)).Where(a => team is null || (a.TeamBy(routing, now) is var its && (its is null || its == team))).ToList();
+        var alerts = (await firing.MatchingAsync([matchers], cancellationToken)).Where(a => team is null || Silence.IsAbout(team, a.TeamBy(routing, now))).ToList();
         var hidden = alerts.Where(a => a.Incident is not null).GroupBy(a => a.Incident!.Value).ToDictionary(g => g.Key, g => g.Count());
         var incidents = new List<HiddenIncidentShown>();
         await using var command = database.CreateCommand("select number, title, severity, state, firing_alerts from incidents where number = any($1) and state in ('triggered', 'acknowledged') order by number");

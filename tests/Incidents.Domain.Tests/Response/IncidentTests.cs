@@ -155,6 +155,14 @@ internal sealed class IncidentTests
     }
 
     [Test]
+    public void A_snooze_has_a_limit()
+    {
+        var incident = Open();
+        Assert.That(incident.Snooze(Ana, Start + Duration.FromDays(7) + Duration.FromSeconds(1), Start), Is.EqualTo(new IncidentOutcome.Impossible("A snooze lasts at most 7 days.")));
+        Assert.That(incident.Snooze(Ana, Start + Duration.FromDays(7), Start), Is.InstanceOf<IncidentOutcome.Changed>());
+    }
+
+    [Test]
     public void A_storm_is_one_entry()
     {
         var incident = Open();

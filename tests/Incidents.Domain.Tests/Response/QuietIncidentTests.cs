@@ -1,4 +1,5 @@
 using CsCheck;
+using Incidents.Domain.Notifications;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using NodaTime;
@@ -24,6 +25,19 @@ internal sealed class QuietIncidentTests
         Assert.That((Up(incident, 6), Down(incident, 7)), Is.EqualTo((Occasion.Updated, Occasion.Updated)));
         Assert.That(incident.Settle(At(21)), Is.Null, "fifteen minutes have not passed");
         Assert.That((incident.Settle(At(22)), incident.State, incident.FlappingSince), Is.EqualTo((Occasion.Resolved, IncidentState.Resolved, (Instant?)null)));
+    }
+
+    [Test]
+    public void At_PagerDuty_what_is_hidden_counts_as_taken()
+    {
+        var incident = Open();
+        Assert.That(PagerDutyMirror.Wanted(incident), Is.EqualTo(SubjectState.Triggered));
+        incident.Quiet(Silence, At(1));
+        Assert.That(PagerDutyMirror.Wanted(incident), Is.EqualTo(SubjectState.Acknowledged));
+        incident.EndQuiet(At(2));
+        Assert.That(PagerDutyMirror.Wanted(incident), Is.EqualTo(SubjectState.Triggered));
+        incident.Resolve(Ana, null, Duration.FromMinutes(10), At(3));
+        Assert.That(PagerDutyMirror.Wanted(incident), Is.EqualTo(SubjectState.Resolved));
     }
 
     [Test]

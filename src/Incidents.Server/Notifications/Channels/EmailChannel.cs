@@ -149,17 +149,11 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
         var handing = false;
         try
         {
-            await client.ConnectAsync(smtp.Host!.Trim(), smtp.Port, smtp.Security switch
-            {
-                "tls" => SecureSocketOptions.SslOnConnect,
-                "none" => SecureSocketOptions.None,
-                _ => SecureSocketOptions.StartTls,
-            }, cancellationToken);
-            if (!string.IsNullOrEmpty(smtp.User)) await client.AuthenticateAsync(smtp.User, smtp.Password ?? "", cancellationToken);
-
             var answer = "";
             foreach (var (to, message) in letters)
             {
+                // Also again, after a server that refused a letter and closed the connection with it.
+                if (!client.IsConnected) await ConnectAsync(client, smtp, cancellationToken);
                 var before = client.Refused.Count;
                 try
                 {
@@ -176,7 +170,7 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
                     handing = false;
                     if (!client.IsConnected) return new HandOver(new DeliveryResult.RetryLater("the mail server closed the connection"), client.Refused, accepted, "");
                 }
-                catch (SmtpCommandException refusal) when (letters.Count > 1 && client.IsConnected)
+                catch (SmtpCommandException refusal) when (letters.Count > 1)
                 {
                     // The letter was refused as a whole. Each has one of their own, so what a filter holds against this one says nothing about the others.
                     LogNobodyAccepted(notification.SubjectKey, refusal.StatusCode);
@@ -223,6 +217,17 @@ internal sealed partial class EmailChannel(IOptionsMonitor<SmtpOptions> options,
         }
 
         HandOver Fail(DeliveryResult failure) => new(failure, [], accepted, "");
+    }
+
+    private static async Task ConnectAsync(ForgivingSmtpClient client, SmtpOptions smtp, CancellationToken cancellationToken)
+    {
+        await client.ConnectAsync(smtp.Host!.Trim(), smtp.Port, smtp.Security switch
+        {
+            "tls" => SecureSocketOptions.SslOnConnect,
+            "none" => SecureSocketOptions.None,
+            _ => SecureSocketOptions.StartTls,
+        }, cancellationToken);
+        if (!string.IsNullOrEmpty(smtp.User)) await client.AuthenticateAsync(smtp.User, smtp.Password ?? "", cancellationToken);
     }
 
     private async Task QuitAsync(ForgivingSmtpClient client, CancellationToken cancellationToken)

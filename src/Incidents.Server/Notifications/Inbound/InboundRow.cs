@@ -63,7 +63,7 @@ internal sealed class InboundRow
     /// <summary>Where the answer goes; a capability, so it is removed once the answer was given.</summary>
     public string? ReplyTo { get; init; }
 
-    /// <summary>The answer, as it is sent.</summary>
+    /// <summary>The answer, as it is sent; it may hold a link that is the reader's alone, so it is removed with <see cref="ReplyTo"/>.</summary>
     public string? Reply { get; init; }
 }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using FluentValidation;
 using Incidents.Domain.Notifications;
+using Incidents.Domain.OnCall;
 using Incidents.Domain.Response;
 using Incidents.Domain.Routing;
 using Incidents.Server.Configuration;
@@ -186,7 +187,7 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
         return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
     }
 
-    /// <summary>The pager's thread shows what PagerDuty shows. With several pagers it is not known whose webhook it is: each is then told, and what it shows already changes nothing there.</summary>
+    /// <summary>The pager's thread shows what PagerDuty shows. With several pagers, people's own among them, it is not known whose webhook it is, and nothing is noted.</summary>
     private static async Task ShowAsync(long number, PagerThread thread, string state, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (thread.Ids.Count != 1) return;
@@ -224,10 +225,11 @@ internal sealed class PagerDutyEvents(ISender sender, IActor actor, IncidentWork
             from notification_threads t cross join lateral (
               select coalesce(bool_or(d.state = 'sending'), false) as sending, max(a.started_at) filter (where a.result <> 'nothing_to_send') as last from deliveries d left join delivery_attempts a on a.delivery_id = d.id
               where d.incident_number = $1 and d.thread_id = t.id) d
-            where t.incident_number = $1 and t.receiver = any($2)
+            where t.incident_number = $1 and (t.receiver = any($2) or t.receiver like $3)
             """, connection);
         command.Parameters.Add(Sql.P(number));
         command.Parameters.Add(Sql.P(pagers));
+        command.Parameters.Add(Sql.P(PersonReceiver.NameOf("%", Channel)));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken) || reader.IsDBNull(0)) return null;
         return new PagerThread(reader.GetFieldValue<long[]>(0), reader.GetString(1), reader.GetInt64(4), reader.GetBoolean(2), Time(3), Time(5), Time(6), Time(7), reader.IsDBNull(8) ? null : reader.GetString(8));

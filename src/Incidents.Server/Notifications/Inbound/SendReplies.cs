@@ -77,7 +77,7 @@ internal sealed partial class SendReplies(NpgsqlDataSource database, IHttpClient
         var isOver = answer.IsFinal || next > reply.ReceivedAt + LongestWait;
         if (answer.Problem is not null) LogNotSent(reply.Id, reply.Attempts, answer.Problem);
         await using var command = database.CreateCommand("""
-            update inbound_actions set state = case when $2 then 'done' else state end, done_at = case when $2 then $3::timestamptz end, due_at = $4, reply_to = case when $2 then null else reply_to end,
+            update inbound_actions set state = case when $2 then 'done' else state end, done_at = case when $2 then $3::timestamptz end, due_at = $4, reply_to = case when $2 then null else reply_to end, reply = case when $2 then null else reply end,
               outcome = case when $5::text is null then outcome else outcome || ' (' || $5::text || ')' end
             where id = $1 and state = 'replying' and attempts = $6
             """);

@@ -121,10 +121,11 @@ public class EmailChannelTests
         Assert.That(Smtp.Mails.Select(mail => mail.Message.MessageId).Distinct().ToList(), Has.Count.EqualTo(1));
     }
 
-    [Test]
-    public async Task A_letter_refused_as_a_whole_does_not_cost_the_others_theirs()
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_letter_refused_as_a_whole_does_not_cost_the_others_theirs(bool closes)
     {
-        Fail("end-of-data", 554, "looks like spam");
+        Fail("end-of-data", 554, "looks like spam", drop: closes);
         var delivered = (DeliveryResult.Delivered)await WithLinks().SendAsync(Checkout(), Receiver, new ThreadMemory(), new DeliveryAttempt("dlv_1", 1), CancellationToken.None);
 
         Assert.That(Smtp.Mails.Select(mail => mail.Recipients.Single()), Is.EqualTo(new[] { "bo@example.org" }));

@@ -165,6 +165,39 @@ internal sealed class PagerDutyWebhookTests
         Assert.That((await _engine.State(), PagerDuty.Alerts["inc-1"].State), Is.EqualTo(("triggered", "triggered")), "nobody has it");
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task Whoever_takes_a_page_on_a_pager_of_their_own_stops_the_escalation(bool hasRoutePager)
+    {
+        await _engine.DisposeAsync();
+        _engine = await Engine.StartAsync(
+            (hasRoutePager ? Engine.Routing : Engine.Routing.Replace("[pager, critical]", "[critical]", StringComparison.Ordinal)).Replace("  group_by:", "  escalation_policy: {critical: critical}\n  group_by:", StringComparison.Ordinal),
+            onCall: """
+                version: 1
+                people:
+                  - {key: ana, name: Ana, time_zone: UTC, pagerduty_routing_key: "${file:KEYFILE}", contacts: [{channel: pagerduty}]}
+                  - {key: bo, name: Bo, time_zone: UTC, email: bo@example.org, contacts: [{channel: email}]}
+                escalation_policies:
+                  - key: critical
+                    steps:
+                      - {targets: [{person: ana}], escalate_after: 5m}
+                      - {targets: [{person: bo}], escalate_after: 5m}
+                """,
+            settings: ("PagerDuty:WebhookSecret", Elsewhere.PagerDutySecret));
+        PagerDuty.Clock = _engine.Clock;
+        await _engine.Receives(Firing("DiskFull").As("critical"));
+        await _engine.Passes(Minutes(1));
+        await _engine.PagerDutyIsHeardAsync();
+        await DoesAsync("acknowledge");
+        await _engine.Passes(Minutes(20));
+
+        Assert.That((await _engine.TheIncident())["acknowledged_by"]!.GetValue<string>(), Is.EqualTo("Tenex Engineer"));
+        Assert.That(await _engine.Timeline(1), Does.Contain("Acknowledged in PagerDuty by Tenex Engineer.").And.Not.Contain("Step 2 of 2"));
+        Assert.That(_engine.StandIns.Smtp.Mails.Where(m => m.Recipients.Contains("bo@example.org")), Is.Empty, "the second step does not fire");
+        Assert.That(PagerDuty.Events.Count(e => e.Action == "trigger"), Is.EqualTo(hasRoutePager ? 2 : 1), "nobody is called anew");
+        Assert.That(PagerDuty.Events.Count(e => e.Action == "acknowledge"), Is.EqualTo(hasRoutePager ? 2 : 0), "which of two pagers it was is not known, so both are told; a single one knows");
+    }
+
     [Test]
     public async Task What_is_merged_there_goes_on_here()
     {

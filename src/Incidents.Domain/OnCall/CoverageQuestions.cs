@@ -1,16 +1,15 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Incidents.Domain.OnCall;
 using Incidents.Domain.Routing;
 using NodaTime;
 
-namespace Incidents.Server.OnCall;
+namespace Incidents.Domain.OnCall;
 
 /// <summary>
 /// What coverage asks of a tree of routes: for each route and severity that opens an incident and names a policy, whether that policy reaches somebody. Where policies are in use, a critical incident
 /// must reach somebody in any case: without a policy by a receiver of the route that pages.
 /// </summary>
-internal static class CoverageQuestions
+public static class CoverageQuestions
 {
     public static IReadOnlyList<CoverageQuestion> Of(RouteSummary root, Reach reach)
     {
