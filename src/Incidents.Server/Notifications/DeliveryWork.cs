@@ -101,6 +101,7 @@ internal sealed class DeliveryWork(WorkPool database, EscalationOutlook? outlook
     /// <summary>
     /// Receiver by receiver, so that what waits for one that is parked, blocked or at its limit is not even looked at, however much it is.
     /// Of a parked receiver one delivery at a time is a probe; whoever moves its next probe on has the right to it.
+    /// What was chosen is materialized: a row that somebody else changed since the claim began is checked again, and PostgreSQL cannot ask a probe again for that.
     /// </summary>
     internal const string Claim = """
         with recursive waiting(receiver) as (
@@ -114,7 +115,7 @@ internal sealed class DeliveryWork(WorkPool database, EscalationOutlook? outlook
             and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit a.most for update skip locked) l),
           probing as (select l.id from probe p cross join lateral (select d.id from deliveries d where d.receiver = p.receiver and d.state = 'queued'
             and not exists (select 1 from deliveries s where s.thread_id = d.thread_id and s.state = 'sending') order by d.due_at, d.id limit 1 for update skip locked) l),
-          chosen as ((select id from free order by due_at, id limit $2) union all select id from probing)
+          chosen as materialized ((select id from free order by due_at, id limit $2) union all select id from probing)
         update deliveries d set state = 'sending', attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $1), lease_until = $5
         from chosen c where d.id = c.id
         returning d.id, d.thread_id, d.incident_number, d.notice_id, d.receiver, d.occasion, d.attempts, d.created_at, d.first_attempt_at, d.trace_parent

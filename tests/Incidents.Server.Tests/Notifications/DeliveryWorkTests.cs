@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Incidents.Server.Notifications;
+using Incidents.Server.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using static Incidents.Server.Tests.Engine;
@@ -68,6 +69,38 @@ internal sealed class DeliveryWorkTests
         Assert.That(await Claim(), Is.Empty, "the one before it is still under way");
 
         Task<List<ClaimedDelivery>> Claim() => Work.ClaimAsync(new Dictionary<string, int>(), 100, Seconds(15), _engine.Now, CancellationToken.None);
+    }
+
+    [Test]
+    public async Task What_somebody_changes_while_it_is_being_claimed_is_claimed_as_it_is_then()
+    {
+        await Waits("works", 3);
+        await using var gate = await _engine.Sql.OpenConnectionAsync();
+        await Do(gate, "select pg_advisory_lock(77)");
+
+        // The claim has begun and looks at the queue when it comes to this gate.
+        const string before = "where d.receiver = a.receiver and d.state = 'queued' and d.due_at";
+        Assert.That(DeliveryWork.Claim, Does.Contain(before));
+        await using var claiming = await _engine.Services.GetRequiredService<WorkPool>().OpenConnectionAsync(CancellationToken.None);
+        await using var transaction = await claiming.BeginTransactionAsync();
+        await Do(claiming, DeliveryWork.ClaimInOrder);
+        await using var claim = new NpgsqlCommand(DeliveryWork.Claim.Replace(before, before.Replace("where ", "where (select pg_advisory_xact_lock_shared(77)) is not null and ", StringComparison.Ordinal), StringComparison.Ordinal), claiming);
+        DeliveryWork.AddParameters(claim.Parameters, new Dictionary<string, int>(), 100, Seconds(15), _engine.Now);
+        var claimed = claim.ExecuteReaderAsync();
+        while (await _engine.Query<long>("select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and not granted") == 0) await Task.Yield();
+        await Run("update deliveries set occasion = 'escalated' where id = 1000001");
+        await Do(gate, "select pg_advisory_unlock(77)");
+
+        var occasions = new List<string>();
+        await using var reader = await claimed;
+        while (await reader.ReadAsync()) occasions.Add(reader.GetString(5));
+        Assert.That(occasions.Order(), Is.EqualTo(new[] { "escalated", "opened", "opened" }));
+
+        static async Task Do(NpgsqlConnection connection, string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            await command.ExecuteNonQueryAsync();
+        }
     }
 
     private async Task<double> RowsReadByClaim(Dictionary<string, int> budgets)
